@@ -1,0 +1,194 @@
+//! Users: the accounts that registrations become.
+
+mod name;
+mod password;
+
+use crate::contact::{Channel, Contact};
+use crate::id::{ContactId, UserId};
+use crate::invalid::InvalidValue;
+use crate::locale::Locale;
+use crate::time::Timestamp;
+
+pub use name::{Nickname, PersonName, Username};
+pub use password::{Password, PasswordHash, PasswordPolicy};
+
+/// What a user may do, beyond being a user: a name that services compare.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Role(String);
+
+impl Role {
+    /// A role: 1–32 ASCII lower-case letters, digits, `_`, `-`, `:`.
+    ///
+    /// # Errors
+    /// [`InvalidValue::Malformed`] for anything else.
+    pub fn parse(name: &str) -> Result<Self, InvalidValue> {
+        let allowed =
+            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-:".contains(&b);
+        if (1..=32).contains(&name.len()) && name.bytes().all(allowed) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(InvalidValue::Malformed)
+        }
+    }
+
+    /// The role's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether a user may log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserStatus {
+    /// May log in.
+    Active,
+    /// Was shut out by an operator.
+    Disabled,
+}
+
+impl UserStatus {
+    /// The name in the HTTP contract and in stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Active, Self::Disabled].into_iter().find(|status| status.as_str() == name)
+    }
+}
+
+/// A contact that a user holds: proved, and nobody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserContact {
+    /// The contact's own id.
+    pub id: ContactId,
+    /// The address or number.
+    pub contact: Contact,
+    /// When the user proved to hold it.
+    pub verified_at: Timestamp,
+}
+
+/// A user as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRecord {
+    /// The user's id: `sub` in tokens, never given to another.
+    pub id: UserId,
+    /// The public name to log in with.
+    pub username: Option<Username>,
+    /// What the user wants to be called.
+    pub nickname: Option<Nickname>,
+    /// The person's name.
+    pub name: Option<PersonName>,
+    /// The language of messages to the user.
+    pub locale: Locale,
+    /// What the user may do.
+    pub roles: Vec<Role>,
+    /// Whether the user may log in.
+    pub status: UserStatus,
+    /// The password's hash; a user without one logs in by code.
+    pub password_hash: Option<PasswordHash>,
+    /// Raised whenever sessions opened before must end: password change, disablement, withdrawal.
+    pub auth_generation: u32,
+    /// At most one contact a channel, each proved.
+    pub contacts: Vec<UserContact>,
+    /// When the registration was completed.
+    pub created_at: Timestamp,
+    /// When something here last changed.
+    pub updated_at: Timestamp,
+    /// Counts the changes, for stores to compare and swap.
+    pub version: u32,
+}
+
+/// A change of a user's profile: `None` leaves a field, `Some(None)` clears it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProfileChange {
+    /// The new nickname.
+    pub nickname: Option<Option<Nickname>>,
+    /// The new name.
+    pub name: Option<Option<PersonName>>,
+    /// The new language.
+    pub locale: Option<Locale>,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User(UserRecord);
+
+impl User {
+    /// The user that was stored.
+    pub const fn from_record(record: UserRecord) -> Self {
+        Self(record)
+    }
+
+    /// What to store.
+    pub const fn record(&self) -> &UserRecord {
+        &self.0
+    }
+
+    /// The user's id.
+    pub const fn id(&self) -> UserId {
+        self.0.id
+    }
+
+    /// Whether the user may log in.
+    pub fn is_active(&self) -> bool {
+        self.0.status == UserStatus::Active
+    }
+
+    /// Whether the user proved to hold a contact of that channel.
+    pub fn has_verified(&self, channel: Channel) -> bool {
+        self.0.contacts.iter().any(|held| held.contact.channel() == channel)
+    }
+
+    /// Changes the profile.
+    #[must_use]
+    pub fn change_profile(self, change: ProfileChange, now: Timestamp) -> Self {
+        let mut record = self.0;
+        if let Some(nickname) = change.nickname {
+            record.nickname = nickname;
+        }
+        if let Some(name) = change.name {
+            record.name = name;
+        }
+        if let Some(locale) = change.locale {
+            record.locale = locale;
+        }
+        record.updated_at = now;
+        record.version += 1;
+        Self(record)
+    }
+
+    /// Adds a contact that the user proved to hold.
+    ///
+    /// # Errors
+    /// [`HoldsAnother`] where the user holds one of that channel already.
+    pub fn add_contact(self, added: UserContact, now: Timestamp) -> Result<Self, HoldsAnother> {
+        if self.has_verified(added.contact.channel()) {
+            return Err(HoldsAnother);
+        }
+        let mut record = self.0;
+        record.contacts.push(added);
+        record.updated_at = now;
+        record.version += 1;
+        Ok(Self(record))
+    }
+
+    /// Replaces the password's hash by one of the same password under today's parameters.
+    #[must_use]
+    pub fn rehash_password(self, hash: PasswordHash, now: Timestamp) -> Self {
+        let mut record = self.0;
+        record.password_hash = Some(hash);
+        record.updated_at = now;
+        record.version += 1;
+        Self(record)
+    }
+}
+
+/// The user holds a contact of that channel already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the user holds a contact of that channel already")]
+pub struct HoldsAnother;
