@@ -1,0 +1,91 @@
+use mapae_domain::{Channel, Contact, Locale, MessageId, Timestamp};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::ports::{MessageSealer, Unsealable};
+
+/// What a message tells its reader. It becomes words when it is sent.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum MessageContent {
+    /// A code, and perhaps a link, to prove that the reader holds the contact.
+    Verification {
+        /// What for: the name of a purpose.
+        purpose: String,
+        /// The code.
+        code: String,
+        /// The key of the link, in base64url.
+        link_key: Option<String>,
+        /// Minutes until both expire, counted from when the message was caused.
+        minutes: u64,
+    },
+    /// Somebody wanted to sign up with a contact that the reader's account has.
+    AlreadyRegistered,
+    /// Nothing. It goes the way of a message and is sent to nobody, so that nobody can tell from
+    /// what happens whether a contact has an account.
+    Nothing,
+}
+
+impl std::fmt::Debug for MessageContent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Verification { .. } => "MessageContent::Verification(…)",
+            Self::AlreadyRegistered => "MessageContent::AlreadyRegistered",
+            Self::Nothing => "MessageContent::Nothing",
+        })
+    }
+}
+
+/// A message with its reader: what is sealed in the outbox.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Envelope {
+    channel: String,
+    to: String,
+    locale: String,
+    pub(crate) content: MessageContent,
+}
+
+impl Envelope {
+    pub(crate) fn new(to: &Contact, locale: Locale, content: MessageContent) -> Self {
+        Self {
+            channel: to.channel().as_str().to_owned(),
+            to: to.as_str().to_owned(),
+            locale: locale.as_str().to_owned(),
+            content,
+        }
+    }
+
+    pub(crate) fn seal(&self, sealer: &dyn MessageSealer, id: MessageId) -> Vec<u8> {
+        // A structure of strings and numbers is always JSON.
+        let json = Zeroizing::new(serde_json::to_vec(self).unwrap_or_default());
+        sealer.seal(&context(id), &json)
+    }
+
+    pub(crate) fn open(
+        sealer: &dyn MessageSealer,
+        id: MessageId,
+        sealed: &[u8],
+    ) -> Result<Self, Unsealable> {
+        let json = sealer.open(&context(id), sealed)?;
+        serde_json::from_slice(&json).map_err(|_| Unsealable)
+    }
+
+    pub(crate) fn recipient(&self) -> Result<Contact, Unsealable> {
+        let channel = Channel::from_name(&self.channel).ok_or(Unsealable)?;
+        Ok(Contact::from_stored(channel, &self.to))
+    }
+
+    pub(crate) fn locale(&self) -> Locale {
+        Locale::parse(&self.locale).unwrap_or_default()
+    }
+}
+
+/// Minutes from `now` until `expiry`, rounded up: what a message says of its life.
+pub(crate) fn minutes_until(now: Timestamp, expiry: Timestamp) -> u64 {
+    now.until(expiry).as_secs().div_ceil(60)
+}
+
+/// Binds what is sealed to its message, so that it cannot be moved to another.
+fn context(id: MessageId) -> Vec<u8> {
+    [b"outbox:".as_slice(), id.as_bytes()].concat()
+}

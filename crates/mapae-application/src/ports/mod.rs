@@ -1,0 +1,21 @@
+//! What the use cases need from the world.
+//!
+//! Each port is as small as its callers, speaks their language, and says what an adapter MUST do.
+//! `mapae-testkit` has a fake of each and a contract suite that the fake and every adapter pass.
+
+pub mod clock;
+pub mod password;
+pub mod secrets;
+pub mod sender;
+pub mod store;
+pub mod tokens;
+
+pub use clock::{Clock, SecretRng};
+pub use password::{PasswordCheck, PasswordHashError, PasswordHasher};
+pub use secrets::{HashContext, MessageSealer, SecretHasher, Unsealable};
+pub use sender::{
+    EmailSender, MessageRenderer, OutgoingEmail, OutgoingSms, RenderError, RenderedEmail,
+    SendError, SendReceipt, SmsSender,
+};
+pub use store::{ReadView, Store, StoreError, UnitOfWork};
+pub use tokens::{AccessTokens, SigningKeyMaker, SigningKeyRecord, TokenError, TokenSigningError};

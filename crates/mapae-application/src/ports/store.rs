@@ -1,0 +1,382 @@
+//! Where everything is kept.
+//!
+//! [`Store::begin`] gives one object that is every repository over one transaction;
+//! [`UnitOfWork::commit`] ends it, and dropping it undoes all. It is explicit rather than a closure
+//! that rolls back on `Err`, because much that fails must stay: a wrong guess is an attempt that
+//! counts.
+
+use std::error::Error;
+
+use async_trait::async_trait;
+use mapae_domain::outbox::Lease;
+use mapae_domain::{
+    Consent, Contact, DeliveryStatus, OutboxMessage, Registration, RegistrationId, SecretHash,
+    Session, SessionId, Timestamp, User, UserContact, UserId, Username, Verification,
+    VerificationId,
+};
+
+use crate::idempotency::{IdempotencyClaim, IdempotencyOutcome};
+use crate::inbox::{InboxFilter, InboxMessage};
+use crate::ports::tokens::SigningKeyRecord;
+
+/// Why the store did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another unit of work came first. Nothing was stored; begun anew, it will see the other's.
+    #[error("another change came first")]
+    Stale,
+    /// The store cannot be reached, or not in time.
+    #[error("the store is not available")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// What is stored cannot be read as what it must be.
+    #[error("stored data cannot be read: {0}")]
+    Corrupt(&'static str),
+}
+
+/// Keeps everything.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// A consistent view that reads only: it MUST NOT wait for units of work that write.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn read(&self) -> Result<Box<dyn ReadView>, StoreError>;
+
+    /// Begins a unit of work.
+    ///
+    /// What it reads and writes MUST be one transaction; two of them MUST NOT both succeed in
+    /// changing what the other has read by a `lock_…` method. Once [`UnitOfWork::commit`] has
+    /// returned, what was written MUST outlive the loss of power.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+
+    /// Whether the store can be read and written now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// Every repository, to read.
+pub trait ReadView:
+    RegistrationReads
+    + VerificationReads
+    + UserReads
+    + SessionReads
+    + OutboxReads
+    + InboxReads
+    + SigningKeyReads
+    + IdempotencyReads
+    + Send
+{
+}
+
+/// Every repository over one transaction.
+#[async_trait]
+pub trait UnitOfWork:
+    ReadView
+    + RegistrationWrites
+    + VerificationWrites
+    + UserWrites
+    + SessionWrites
+    + OutboxWrites
+    + InboxWrites
+    + SigningKeyWrites
+    + IdempotencyWrites
+{
+    /// Makes everything that was written durable and visible to others, or none of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where another came first, [`StoreError::Unavailable`] where it is not
+    /// known whether it was stored.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Registrations, to read.
+#[async_trait]
+pub trait RegistrationReads {
+    /// The registration of that id.
+    async fn registration(
+        &mut self,
+        id: RegistrationId,
+    ) -> Result<Option<Registration>, StoreError>;
+}
+
+/// Registrations, to write.
+#[async_trait]
+pub trait RegistrationWrites {
+    /// The registration of that id, held against other units of work until this one ends.
+    async fn lock_registration(
+        &mut self,
+        id: RegistrationId,
+    ) -> Result<Option<Registration>, StoreError>;
+
+    /// Stores a new registration.
+    async fn insert_registration(&mut self, registration: &Registration)
+    -> Result<(), StoreError>;
+
+    /// Stores a changed registration. Its version MUST be one more than the stored one, else
+    /// [`StoreError::Stale`].
+    async fn update_registration(&mut self, registration: &Registration)
+    -> Result<(), StoreError>;
+}
+
+/// Verifications, to read.
+#[async_trait]
+pub trait VerificationReads {
+    /// The verification of that id.
+    async fn verification(
+        &mut self,
+        id: VerificationId,
+    ) -> Result<Option<Verification>, StoreError>;
+
+    /// The verifications that a registration waits for, oldest first.
+    async fn verifications_of_registration(
+        &mut self,
+        id: RegistrationId,
+    ) -> Result<Vec<Verification>, StoreError>;
+}
+
+/// Whether one more message may go to a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendAllowance {
+    /// It may, and was counted.
+    Allowed,
+    /// It may not: the window's messages are used up.
+    Refused {
+        /// When the window ends.
+        retry_at: Timestamp,
+    },
+}
+
+/// Verifications, to write.
+#[async_trait]
+pub trait VerificationWrites {
+    /// The verification of that id, held against other units of work until this one ends.
+    async fn lock_verification(
+        &mut self,
+        id: VerificationId,
+    ) -> Result<Option<Verification>, StoreError>;
+
+    /// The verification whose current or previous link key has that hash, held likewise.
+    async fn lock_verification_by_link(
+        &mut self,
+        link: &SecretHash,
+    ) -> Result<Option<Verification>, StoreError>;
+
+    /// Stores a new verification.
+    async fn insert_verification(&mut self, verification: &Verification)
+    -> Result<(), StoreError>;
+
+    /// Stores a changed verification. Its version MUST be one more than the stored one, else
+    /// [`StoreError::Stale`].
+    async fn update_verification(&mut self, verification: &Verification)
+    -> Result<(), StoreError>;
+
+    /// Marks as superseded every pending, genuine verification of `contact` that belongs to a
+    /// registration other than `except`, and raises its version.
+    async fn supersede_verifications(
+        &mut self,
+        contact: &Contact,
+        except: Option<RegistrationId>,
+    ) -> Result<(), StoreError>;
+
+    /// Counts a message to the contact of that hash, unless `limit` were counted since the window's
+    /// first: one atomic step. A window begins with its first message and ends at `window_end` of
+    /// that call; the next message begins another.
+    async fn count_contact_send(
+        &mut self,
+        contact: &SecretHash,
+        limit: u32,
+        window_end: Timestamp,
+        now: Timestamp,
+    ) -> Result<SendAllowance, StoreError>;
+}
+
+/// Users, to read.
+#[async_trait]
+pub trait UserReads {
+    /// The user of that id.
+    async fn user(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// The user of that name.
+    async fn user_by_username(&mut self, username: &Username) -> Result<Option<User>, StoreError>;
+
+    /// The user who holds that contact.
+    async fn user_by_contact(&mut self, contact: &Contact) -> Result<Option<User>, StoreError>;
+
+    /// The decisions of a user about documents, oldest first.
+    async fn consents_of_user(&mut self, id: UserId) -> Result<Vec<Consent>, StoreError>;
+}
+
+/// Users, to write.
+#[async_trait]
+pub trait UserWrites {
+    /// Reserves a username for a registration, one atomic step: `false` where a user has it, or
+    /// another registration until later than `now`.
+    async fn reserve_username(
+        &mut self,
+        username: &Username,
+        registration: RegistrationId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Makes the username that `registration` reserved the user's for good.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where the registration does not have it any more.
+    async fn assign_username(
+        &mut self,
+        username: &Username,
+        registration: RegistrationId,
+        user: UserId,
+    ) -> Result<(), StoreError>;
+
+    /// Stores a new user with all contacts.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where a user holds one of the contacts: nothing of this unit of work
+    /// may be committed then.
+    async fn insert_user(&mut self, user: &User) -> Result<(), StoreError>;
+
+    /// Stores a changed user, all but the contacts. The version MUST be one more than the stored
+    /// one, else [`StoreError::Stale`].
+    async fn update_user(&mut self, user: &User) -> Result<(), StoreError>;
+
+    /// Stores a contact that a user has added.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where a user holds it: nothing of this unit of work may be committed.
+    async fn insert_user_contact(
+        &mut self,
+        user: UserId,
+        contact: &UserContact,
+    ) -> Result<(), StoreError>;
+
+    /// Adds decisions to a user's history.
+    async fn insert_consents(
+        &mut self,
+        user: UserId,
+        consents: &[Consent],
+    ) -> Result<(), StoreError>;
+}
+
+/// Sessions, to read.
+#[async_trait]
+pub trait SessionReads {
+    /// A session and its user.
+    async fn session_and_user(
+        &mut self,
+        id: SessionId,
+    ) -> Result<Option<(Session, User)>, StoreError>;
+}
+
+/// Sessions, to write.
+#[async_trait]
+pub trait SessionWrites {
+    /// Stores a new session.
+    async fn insert_session(&mut self, session: &Session) -> Result<(), StoreError>;
+
+    /// Stores a rotated session if the stored one is open and of generation `from`: one statement.
+    /// `false` where it is not.
+    async fn rotate_session(&mut self, session: &Session, from: u32) -> Result<bool, StoreError>;
+
+    /// Stores when and why a session ended, unless one is stored already.
+    async fn end_session(&mut self, session: &Session) -> Result<(), StoreError>;
+}
+
+/// The outbox, to read.
+#[async_trait]
+pub trait OutboxReads {
+    /// What is known of the latest message of a verification.
+    async fn delivery_of_verification(
+        &mut self,
+        id: VerificationId,
+    ) -> Result<Option<DeliveryStatus>, StoreError>;
+
+    /// When the next message can be leased, if there is one: the least over all queued messages of
+    /// the later of its due time and its lease's expiry. It may have passed.
+    async fn next_message_due(&mut self) -> Result<Option<Timestamp>, StoreError>;
+}
+
+/// The outbox, to write.
+#[async_trait]
+pub trait OutboxWrites {
+    /// Stores a new message.
+    async fn insert_message(&mut self, message: &OutboxMessage) -> Result<(), StoreError>;
+
+    /// Leases up to `limit` messages that are queued, due at `now`, and under no lease that still
+    /// holds: longest due first. Each gets a lease until `expires_at` with a fence one higher than
+    /// its last. No message MUST be leased by two at once.
+    async fn lease_messages(
+        &mut self,
+        limit: u32,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<OutboxMessage>, StoreError>;
+
+    /// Stores what became of a leased message and ends the lease; `false`, and nothing, where the
+    /// stored message has another fence than `lease` or is final.
+    async fn record_message(
+        &mut self,
+        message: &OutboxMessage,
+        lease: Lease,
+    ) -> Result<bool, StoreError>;
+}
+
+/// The inbox of development, to read.
+#[async_trait]
+pub trait InboxReads {
+    /// The messages that pass the filter, newest first.
+    async fn inbox(&mut self, filter: &InboxFilter) -> Result<Vec<InboxMessage>, StoreError>;
+}
+
+/// The inbox of development, to write.
+#[async_trait]
+pub trait InboxWrites {
+    /// Keeps a message; one whose id is kept already changes nothing.
+    async fn insert_inbox_message(&mut self, message: &InboxMessage) -> Result<(), StoreError>;
+
+    /// Deletes the messages that pass the filter, whatever its limit, and says how many.
+    async fn delete_inbox_messages(&mut self, filter: &InboxFilter) -> Result<u64, StoreError>;
+}
+
+/// Signing keys, to read.
+#[async_trait]
+pub trait SigningKeyReads {
+    /// Every key, oldest first.
+    async fn signing_keys(&mut self) -> Result<Vec<SigningKeyRecord>, StoreError>;
+}
+
+/// Signing keys, to write.
+#[async_trait]
+pub trait SigningKeyWrites {
+    /// Stores a new key.
+    async fn insert_signing_key(&mut self, key: &SigningKeyRecord) -> Result<(), StoreError>;
+}
+
+/// Requests that were answered, to read.
+#[async_trait]
+pub trait IdempotencyReads {
+    /// What [`IdempotencyWrites::claim_idempotency_key`] would say, without claiming.
+    async fn find_idempotency_key(
+        &mut self,
+        claim: &IdempotencyClaim,
+        now: Timestamp,
+    ) -> Result<IdempotencyOutcome, StoreError>;
+}
+
+/// Requests that were answered, to write.
+#[async_trait]
+pub trait IdempotencyWrites {
+    /// Claims a key for the resource that this unit of work makes, one atomic step. A claim that
+    /// has expired at `now` is as none.
+    async fn claim_idempotency_key(
+        &mut self,
+        claim: &IdempotencyClaim,
+        now: Timestamp,
+    ) -> Result<IdempotencyOutcome, StoreError>;
+}
