@@ -3,8 +3,123 @@
 //! [`Application`] is the whole of it: each operation of the service is one of its methods, in the
 //! module of its topic, with a command to go in, a view to come out, and an error of its own. What
 //! the operations need of the world is a [port](ports), which an adapter of another crate fills.
+//!
+//! What every method keeps to:
+//!
+//! * It reads the clock once, at its beginning, and passes the instant on.
+//! * What it changes is one [unit of work](ports::UnitOfWork); nothing is sent, hashed or waited
+//!   for while one is open.
+//! * A unit of work that lost to another is begun anew, and then sees what the other has stored.
 
+pub mod error;
 pub mod idempotency;
 pub mod inbox;
 pub mod outbox;
 pub mod ports;
+pub mod registration;
+pub mod session;
+pub mod signing_key;
+pub mod user;
+pub mod verification;
+
+use std::sync::Arc;
+
+use mapae_domain::user::PasswordPolicy;
+use mapae_domain::{
+    Region, RegistrationPolicy, SessionPolicy, Timestamp, VerificationPolicy,
+};
+
+use crate::outbox::Bell;
+use crate::ports::{
+    AccessTokens, Clock, MessageSealer, PasswordHasher, SecretHasher, SecretRng, Store,
+};
+
+/// The rules of an installation.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Of sign-ups.
+    pub registration: RegistrationPolicy,
+    /// Of codes and links.
+    pub verification: VerificationPolicy,
+    /// Of sessions and tokens.
+    pub session: SessionPolicy,
+    /// Of passwords.
+    pub password: PasswordPolicy,
+    /// Whose numbering plan a phone number without a country code follows.
+    pub default_region: Region,
+    /// The regions whose numbers get short messages.
+    pub sms_regions: Vec<Region>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            registration: RegistrationPolicy::default(),
+            verification: VerificationPolicy::default(),
+            session: SessionPolicy::default(),
+            password: PasswordPolicy::default(),
+            default_region: Region::KR,
+            sms_regions: vec![Region::KR],
+        }
+    }
+}
+
+/// What the use cases are given to work with.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub rng: Arc<dyn SecretRng>,
+    /// Hashes passwords.
+    pub passwords: Arc<dyn PasswordHasher>,
+    /// Signs and checks tokens.
+    pub tokens: Arc<dyn AccessTokens>,
+    /// Hashes other secrets.
+    pub secrets: Arc<dyn SecretHasher>,
+    /// Seals messages.
+    pub sealer: Arc<dyn MessageSealer>,
+}
+
+/// The use cases.
+pub struct Application {
+    ports: Ports,
+    settings: Settings,
+    bell: Bell,
+}
+
+impl Application {
+    /// The use cases over `ports`, by the rules of `settings`. `bell` is rung when something is to
+    /// be sent.
+    pub fn new(ports: Ports, settings: Settings, bell: Bell) -> Self {
+        Self { ports, settings, bell }
+    }
+
+    /// The rules.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Hashes secrets under the server's key; for the edges that make [`idempotency`] keys.
+    pub fn secret_hasher(&self) -> &dyn SecretHasher {
+        &*self.ports.secrets
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn ping(&self) -> Result<(), ports::StoreError> {
+        self.ports.store.ping().await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    fn random(&self) -> impl FnMut(&mut [u8]) + '_ {
+        |bytes| self.ports.rng.fill(bytes)
+    }
+}

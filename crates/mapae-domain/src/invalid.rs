@@ -21,6 +21,12 @@ pub enum InvalidValue {
         /// The greatest number of characters.
         max: usize,
     },
+    /// It lists more than allowed.
+    #[error("must list at most {max}")]
+    TooMany {
+        /// The greatest number of entries.
+        max: usize,
+    },
     /// It does not have the form of such a value.
     #[error("does not have the right form")]
     Malformed,
@@ -57,6 +63,7 @@ impl InvalidValue {
             Self::Required => "required",
             Self::TooShort { .. } => "too_short",
             Self::TooLong { .. } => "too_long",
+            Self::TooMany { .. } => "too_many",
             Self::Malformed => "malformed",
             Self::ForbiddenCharacter => "forbidden_character",
             Self::Confusable => "confusable",

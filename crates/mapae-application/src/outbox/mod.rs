@@ -6,4 +6,4 @@ mod worker;
 pub use content::MessageContent;
 pub use worker::{Bell, Worker, WorkerSettings};
 
-pub(crate) use content::Envelope;
+pub(crate) use content::{Envelope, minutes_until};

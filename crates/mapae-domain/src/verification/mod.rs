@@ -420,12 +420,12 @@ impl Verification {
         Ok(Self(record))
     }
 
-    /// Gives it up after it was proved, because an account took the contact in the meantime.
+    /// Gives it up where the proof that was just taken came too late, because an account holds the
+    /// contact. Part of the same change as [`Verification::prove`]: the version stays.
     #[must_use]
     pub fn cancel(self) -> Self {
         let mut record = self.0;
         record.state = VerificationState::Cancelled;
-        record.version += 1;
         Self(record)
     }
 

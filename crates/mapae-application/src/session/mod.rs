@@ -1,0 +1,96 @@
+//! Sessions and their tokens: logging in, refreshing, checking, logging out.
+
+mod authenticate;
+mod log_in;
+mod refresh;
+mod refresh_token;
+mod revoke;
+
+pub use authenticate::{AuthenticateError, Authenticated};
+pub use log_in::{
+    LogIn, LogInError, ReceiptLogInError, RegistrationTokensError,
+};
+pub use refresh::RefreshError;
+pub use revoke::RevokeError;
+
+use std::time::Duration;
+
+use mapae_domain::session::NewSession;
+use mapae_domain::{
+    AccessClaims, AuthMethod, Channel, Session, SessionId, Timestamp, TokenId, User,
+};
+use zeroize::Zeroizing;
+
+use crate::Application;
+use crate::ports::{StoreError, TokenSigningError, UnitOfWork};
+
+/// What a log-in or a refresh gives.
+pub struct TokenPair {
+    /// The access token.
+    pub access_token: String,
+    /// How long it is good.
+    pub expires_in: Duration,
+    /// The refresh token.
+    pub refresh_token: Zeroizing<String>,
+    /// How long it is good.
+    pub refresh_expires_in: Duration,
+    /// The session that both belong to.
+    pub session: SessionId,
+}
+
+impl Application {
+    /// Opens a session in a unit of work.
+    pub(crate) async fn open_session(
+        &self,
+        work: &mut dyn UnitOfWork,
+        user: &User,
+        methods: Vec<AuthMethod>,
+        now: Timestamp,
+    ) -> Result<Session, StoreError> {
+        let mut random = self.random();
+        let mut seed = [0; 32];
+        random(&mut seed);
+        let new = NewSession {
+            id: SessionId::draw(now, &mut random),
+            user: user.id(),
+            auth_generation: user.record().auth_generation,
+            seed,
+            methods,
+        };
+        let session = Session::open(new, &self.settings.session, now);
+        work.insert_session(&session).await?;
+        Ok(session)
+    }
+
+    /// Signs the tokens of a session's current generation.
+    pub(crate) fn sign_pair(
+        &self,
+        session: &Session,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<TokenPair, TokenSigningError> {
+        let record = session.record();
+        let lifetime = self.settings.session.access_lifetime;
+        // No access token outlives its session.
+        let expires_at = now.plus(lifetime).min(record.expires_at);
+        let claims = AccessClaims {
+            user: user.id(),
+            session: record.id,
+            id: TokenId::draw(now, &mut self.random()),
+            issued_at: now,
+            expires_at,
+            authenticated_at: record.authenticated_at,
+            methods: record.methods.clone(),
+            roles: user.record().roles.clone(),
+            email_verified: user.has_verified(Channel::Email),
+            phone_verified: user.has_verified(Channel::Sms),
+        };
+        Ok(TokenPair {
+            access_token: self.ports.tokens.issue(&claims)?,
+            expires_in: now.until(expires_at),
+            refresh_token: self.refresh_token(record),
+            refresh_expires_in: now.until(record.idle_expires_at),
+            session: record.id,
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! Verifications: beginning, asking, sending again, proving.
+
+mod begin;
+mod prove;
+mod resend;
+mod view;
+
+pub use begin::{BeginVerification, BeginVerificationError};
+pub use prove::{CheckVerification, ProveError};
+pub use resend::ResendError;
+pub use view::{GetVerificationError, RegistrationProgress, VerificationView};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mapae_domain::verification::{Challenge, carries_link};
+use mapae_domain::{
+    Code, Contact, LinkKey, Locale, MessageId, OutboxMessage, Purpose, SecretHash, Timestamp,
+    Verification, VerificationId, VerificationPolicy,
+};
+
+use crate::Application;
+use crate::outbox::{Envelope, MessageContent};
+use crate::ports::store::SendAllowance;
+use crate::ports::{HashContext, StoreError, UnitOfWork};
+
+/// The contact has had its messages for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ContactSendsExhausted {
+    pub(crate) retry_at: Timestamp,
+}
+
+/// A drawn challenge: what is kept of it, and what is sent.
+pub(crate) struct DrawnChallenge {
+    pub(crate) hashes: Challenge,
+    code: Code,
+    link: Option<LinkKey>,
+}
+
+impl Application {
+    /// Draws a code, and a link key where messages of that kind carry one.
+    pub(crate) fn draw_challenge(
+        &self,
+        id: VerificationId,
+        contact: &Contact,
+        purpose: &Purpose,
+    ) -> DrawnChallenge {
+        let mut random = self.random();
+        let code = Code::draw(self.settings.verification.code_length, &mut random);
+        let link =
+            carries_link(contact.channel(), purpose).then(|| LinkKey::draw(&mut random));
+        let hashes = Challenge {
+            code: self.hash_code(id, &code),
+            link: link.as_ref().map(|key| self.hash_link(key)),
+        };
+        DrawnChallenge { hashes, code, link }
+    }
+
+    pub(crate) fn hash_code(&self, id: VerificationId, code: &Code) -> SecretHash {
+        let parts = [id.as_bytes().as_slice(), code.expose().as_bytes()];
+        self.ports.secrets.hash(HashContext::Code, &parts)
+    }
+
+    pub(crate) fn hash_link(&self, key: &LinkKey) -> SecretHash {
+        self.ports.secrets.hash(HashContext::LinkKey, &[key.expose()])
+    }
+
+    /// What tells the reader the code.
+    pub(crate) fn verification_content(
+        &self,
+        verification: &Verification,
+        drawn: &DrawnChallenge,
+        now: Timestamp,
+    ) -> MessageContent {
+        let record = verification.record();
+        MessageContent::Verification {
+            purpose: record.purpose.as_str().to_owned(),
+            code: drawn.code.expose().to_owned(),
+            link_key: drawn.link.as_ref().map(|key| URL_SAFE_NO_PAD.encode(key.expose())),
+            minutes: crate::outbox::minutes_until(now, record.expires_at),
+        }
+    }
+
+    /// Counts a message to `contact` against its day's messages.
+    pub(crate) async fn count_contact_send(
+        &self,
+        work: &mut dyn UnitOfWork,
+        contact: &Contact,
+        now: Timestamp,
+    ) -> Result<Result<(), ContactSendsExhausted>, StoreError> {
+        let key =
+            self.ports.secrets.hash(HashContext::ContactSends, &[contact.as_str().as_bytes()]);
+        let limit = self.settings.verification.contact_sends;
+        let window_end = now.plus(VerificationPolicy::CONTACT_WINDOW);
+        Ok(match work.count_contact_send(&key, limit, window_end, now).await? {
+            SendAllowance::Allowed => Ok(()),
+            SendAllowance::Refused { retry_at } => Err(ContactSendsExhausted { retry_at }),
+        })
+    }
+
+    /// Queues a message of a verification: sealed, and in the same unit of work.
+    pub(crate) async fn queue_message(
+        &self,
+        work: &mut dyn UnitOfWork,
+        verification: &Verification,
+        content: MessageContent,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let record = verification.record();
+        let id = MessageId::draw(now, &mut self.random());
+        let sealed = self.seal_message(id, &record.contact, record.locale, content);
+        let message = OutboxMessage::queue(
+            id,
+            record.contact.channel(),
+            Some(record.id),
+            sealed,
+            record.expires_at,
+            now,
+        );
+        work.insert_message(&message).await
+    }
+
+    fn seal_message(
+        &self,
+        id: MessageId,
+        to: &Contact,
+        locale: Locale,
+        content: MessageContent,
+    ) -> Vec<u8> {
+        Envelope::new(to, locale, content).seal(&*self.ports.sealer, id)
+    }
+}
+
+/// Reads the key of a link: 32 bytes in base64url, as it was written into the link.
+pub(crate) fn parse_link_key(text: &str) -> Option<LinkKey> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    Some(LinkKey::from_bytes(bytes.try_into().ok()?))
+}

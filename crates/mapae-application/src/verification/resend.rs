@@ -1,0 +1,72 @@
+use mapae_domain::verification::{ResendRefused, Standing};
+use mapae_domain::{Purpose, Timestamp, VerificationId};
+
+use super::VerificationView;
+use crate::Application;
+use crate::error::{Unavailable, rests_on_the_world, until_settled};
+use crate::outbox::MessageContent;
+
+/// Why a verification was not sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum ResendError {
+    /// There is none of that id.
+    #[error("no such verification")]
+    NotFound,
+    /// Its own rules say no. Nothing has changed.
+    #[error("not sent again: {0}")]
+    Refused(ResendRefused),
+    /// The contact has had its messages for now.
+    #[error("the contact has had its messages for now")]
+    ContactSendsExhausted {
+        /// When there may be another.
+        retry_at: Timestamp,
+    },
+    /// Something that Mapae rests on failed.
+    #[error("not available")]
+    Unavailable(#[source] Unavailable),
+}
+
+rests_on_the_world!(ResendError);
+
+impl Application {
+    /// Sends a verification again, with a new code and a new life; the attempts stay as they are.
+    ///
+    /// # Errors
+    /// [`ResendError`]; nothing has changed then.
+    pub async fn resend_verification(
+        &self,
+        id: VerificationId,
+    ) -> Result<VerificationView, ResendError> {
+        let view = until_settled!(self.try_resend(id).await)?;
+        self.bell.ring();
+        Ok(view)
+    }
+
+    async fn try_resend(&self, id: VerificationId) -> Result<VerificationView, ResendError> {
+        let now = self.now();
+        let mut work = self.ports.store.begin().await?;
+        let verification = work.lock_verification(id).await?.ok_or(ResendError::NotFound)?;
+        verification.may_resend(now).map_err(ResendError::Refused)?;
+        let record = verification.record();
+        if let Err(exhausted) = self.count_contact_send(&mut *work, &record.contact, now).await? {
+            return Err(ResendError::ContactSendsExhausted { retry_at: exhausted.retry_at });
+        }
+        let drawn = self.draw_challenge(id, &record.contact, &record.purpose);
+        let resent = verification
+            .resend(drawn.hashes, &self.settings.verification, now)
+            .map_err(ResendError::Refused)?;
+        let content = match (resent.record().standing, &resent.record().purpose) {
+            (Standing::Genuine, _) => self.verification_content(&resent, &drawn, now),
+            // The account's owner is told once more, as by the first message.
+            (Standing::Superseded | Standing::Decoy, Purpose::Registration) => {
+                MessageContent::AlreadyRegistered
+            }
+            (Standing::Superseded | Standing::Decoy, _) => MessageContent::Nothing,
+        };
+        work.update_verification(&resent).await?;
+        self.queue_message(&mut *work, &resent, content, now).await?;
+        let view = VerificationView::read(&mut *work, &resent, now).await?;
+        work.commit().await?;
+        Ok(view)
+    }
+}
