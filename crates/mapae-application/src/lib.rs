@@ -115,7 +115,8 @@ impl Application {
         self.ports.store.ping().await
     }
 
-    fn now(&self) -> Timestamp {
+    /// The present instant, by the clock that every use case reads.
+    pub fn now(&self) -> Timestamp {
         self.ports.clock.now()
     }
 

@@ -1,1 +1,143 @@
-//! x
+//! Mapae over HTTP: types, routes, problems, pages.
+//!
+//! This crate turns requests into commands of [`mapae_application`], and views and errors into
+//! answers. It holds no rule: what may be done, and when, is decided below it. It knows no adapter;
+//! whoever builds the service hands it an [`Application`].
+
+mod allow;
+mod caller;
+mod document;
+mod framework;
+mod inbox;
+mod middleware;
+mod pages;
+mod payload;
+mod problem;
+mod registration;
+mod service;
+mod time;
+mod token;
+mod user;
+mod verification;
+
+use std::sync::Arc;
+
+use mapae_application::Application;
+use mapae_application::inbox::Inbox;
+use mapae_application::ports::SecretRng;
+use poem::middleware::CatchPanic;
+use poem::{Endpoint, EndpointExt as _, Response, Route};
+use poem_openapi::{OpenApiService, Tags};
+use serde_json::Value;
+
+pub use payload::MAX_BODY;
+
+/// Where an operation stands in the document.
+#[derive(Tags)]
+pub(crate) enum Tag {
+    /// Signing up.
+    Registrations,
+    /// Proving that somebody holds an e-mail address or a phone number.
+    Verifications,
+    /// Logging in, refreshing, checking, logging out.
+    Tokens,
+    /// The account of whoever asks.
+    Account,
+    /// What other programs ask the service about itself.
+    Service,
+    /// What there is in development only.
+    Development,
+}
+
+/// What the service is built from.
+#[derive(Clone)]
+pub struct HttpSettings {
+    /// Draws the ids of requests.
+    pub rng: Arc<dyn SecretRng>,
+    /// The inbox, in development; without one there are no pages and operations of it.
+    pub inbox: Option<Arc<Inbox>>,
+}
+
+type Apis = (
+    registration::RegistrationApi,
+    verification::VerificationApi,
+    token::TokenApi,
+    user::UserApi,
+    service::ServiceApi,
+);
+
+fn describe<T: poem_openapi::OpenApi>(api: T) -> OpenApiService<T, ()> {
+    OpenApiService::new(api, "Mapae", env!("CARGO_PKG_VERSION"))
+        .description(
+            "Sign-up, proof of e-mail addresses and phone numbers, log-in and tokens.\n\nEvery \
+             error is an `application/problem+json` (RFC 9457) with a stable `code`. Times are \
+             RFC 3339 in UTC, ids are UUIDs. Text in answers that is documented with its values \
+             may have further values later.",
+        )
+        .license(poem_openapi::LicenseObject::new("MIT OR Apache-2.0"))
+}
+
+fn apis(application: &Arc<Application>) -> Apis {
+    (
+        registration::RegistrationApi::new(Arc::clone(application)),
+        verification::VerificationApi::new(Arc::clone(application)),
+        token::TokenApi::new(Arc::clone(application)),
+        user::UserApi::new(Arc::clone(application)),
+        service::ServiceApi::new(Arc::clone(application)),
+    )
+}
+
+/// The OpenAPI document of the service, the development inbox included.
+///
+/// It does not depend on what the application is made of.
+pub fn openapi_document(application: &Arc<Application>, inbox: Arc<Inbox>) -> Value {
+    let service =
+        describe((apis(application), inbox::InboxApi::new(Arc::clone(application), inbox)));
+    spec(&service)
+}
+
+fn spec<T: poem_openapi::OpenApi>(service: &OpenApiService<T, ()>) -> Value {
+    // The framework writes JSON.
+    document::clean(serde_json::from_str(&service.spec()).unwrap_or_default())
+}
+
+/// The whole service as one endpoint.
+pub fn service(
+    application: Arc<Application>,
+    settings: HttpSettings,
+) -> impl Endpoint<Output = Response> + 'static {
+    let (document, swagger_page, routes) = match &settings.inbox {
+        Some(inbox) => {
+            let api = inbox::InboxApi::new(Arc::clone(&application), Arc::clone(inbox));
+            let service = describe((apis(&application), api));
+            let parts = (spec(&service), service.swagger_ui_html());
+            let routes = Route::new().nest("/", service);
+            let routes = pages::inbox_routes(routes);
+            (parts.0, parts.1, routes)
+        }
+        None => {
+            let service = describe(apis(&application));
+            let parts = (spec(&service), service.swagger_ui_html());
+            (parts.0, parts.1, Route::new().nest("/", service))
+        }
+    };
+    let allowed = Arc::new(allow::AllowedMethods::new(
+        &document,
+        &[("/verify/email", "GET, HEAD, POST"), ("/dev/inbox", "GET, HEAD"), ("/docs", "GET, HEAD")],
+    ));
+    let document: Arc<str> = document.to_string().into();
+    let routes = pages::docs_routes(routes, &swagger_page, document);
+    let routes = pages::asset_routes(pages::verify_routes(routes));
+    let routes = Arc::new(routes);
+    let endpoint = poem::endpoint::make(move |request| {
+        allow::with_allow(Arc::clone(&routes), Arc::clone(&allowed), request)
+    });
+    let endpoint = endpoint
+        .data(application)
+        .with(CatchPanic::new().with_handler(middleware::panicked))
+        .with(middleware::Surround { rng: settings.rng });
+    match settings.inbox {
+        Some(inbox) => endpoint.data(pages::InboxPages(inbox)).boxed(),
+        None => endpoint.boxed(),
+    }
+}

@@ -177,6 +177,19 @@ impl Application {
         }
     }
 
+    /// Reads a contact as it was typed, whether messages go there or not.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] says why it is none.
+    pub fn read_contact(&self, channel: Channel, typed: &str) -> Result<Contact, InvalidValue> {
+        match channel {
+            Channel::Email => EmailAddress::parse(typed).map(Contact::Email),
+            Channel::Sms => {
+                PhoneNumber::parse(typed, self.settings.default_region).map(Contact::Phone)
+            }
+        }
+    }
+
     pub(crate) fn parse_phone(&self, typed: &str) -> Result<PhoneNumber, InvalidValue> {
         let phone = PhoneNumber::parse(typed, self.settings.default_region)?;
         let served = phone.region().is_some_and(|of| self.settings.sms_regions.contains(&of));

@@ -1,0 +1,85 @@
+//! The OpenAPI document, cleaned of what the framework cannot say rightly.
+
+use serde_json::{Map, Value, json};
+
+/// Turns the framework's document into the one that is served: OpenAPI 3.0.3, closed request
+/// objects, paths without a trailing slash, no empty descriptions.
+pub(crate) fn clean(mut document: Value) -> Value {
+    document["openapi"] = json!("3.0.3");
+    if let Some(paths) = document["paths"].as_object_mut() {
+        *paths = std::mem::take(paths)
+            .into_iter()
+            .map(|(path, operations)| {
+                let trimmed = path.trim_end_matches('/');
+                (if trimmed.is_empty() { path.clone() } else { trimmed.to_owned() }, operations)
+            })
+            .collect();
+    }
+    close_requests(&mut document);
+    walk(&mut document);
+    document
+}
+
+/// Says of each request's object, and of what it holds, that it takes no other members: the
+/// service refuses them.
+fn close_requests(document: &mut Value) {
+    let mut names = Vec::new();
+    for operation in operations(document) {
+        collect_references(&operation["requestBody"], &mut names);
+    }
+    let mut closed = 0;
+    while let Some(name) = names.get(closed).cloned() {
+        closed += 1;
+        let schema = &mut document["components"]["schemas"][name.as_str()];
+        let mut inner = Vec::new();
+        collect_references(schema, &mut inner);
+        if let Some(schema) = schema.as_object_mut()
+            && schema.get("type").is_some_and(|kind| kind == "object")
+        {
+            schema.insert("additionalProperties".to_owned(), json!(false));
+        }
+        names.extend(inner.into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
+    }
+}
+
+fn operations(document: &Value) -> impl Iterator<Item = &Value> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths.flat_map(|(_, operations)| operations.as_object().into_iter().flatten()).map(|(_, o)| o)
+}
+
+fn collect_references(value: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::String(reference)) = members.get("$ref") {
+                names.extend(reference.rsplit('/').next().map(str::to_owned));
+            }
+            members.values().for_each(|value| collect_references(value, names));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect_references(value, names)),
+        _ => {}
+    }
+}
+
+fn walk(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            tidy(members);
+            members.values_mut().for_each(walk);
+        }
+        Value::Array(items) => items.iter_mut().for_each(walk),
+        _ => {}
+    }
+}
+
+fn tidy(members: &mut Map<String, Value>) {
+    if members.get("description").is_some_and(|description| description == "") {
+        members.remove("description");
+    }
+    // Headers are written as people know them.
+    if members.get("in").is_some_and(|place| place == "header")
+        && let Some(Value::String(name)) = members.get_mut("name")
+        && name.eq_ignore_ascii_case("idempotency-key")
+    {
+        *name = "Idempotency-Key".to_owned();
+    }
+}

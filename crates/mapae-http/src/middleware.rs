@@ -1,0 +1,89 @@
+//! What surrounds every request: an id, a line in the log, headers that keep browsers strict.
+
+use std::sync::Arc;
+
+use mapae_application::ports::SecretRng;
+use poem::http::{HeaderName, HeaderValue, header};
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
+use tracing::Instrument as _;
+
+use crate::framework;
+use crate::problem::Problem;
+
+/// The header that bears a request's id, both ways.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives each request an id, logs it, and answers whatever went wrong as a problem.
+pub(crate) struct Surround {
+    pub(crate) rng: Arc<dyn SecretRng>,
+}
+
+/// What [`Surround`] makes of an endpoint.
+pub(crate) struct Surrounded<E> {
+    inner: E,
+    rng: Arc<dyn SecretRng>,
+}
+
+impl<E: Endpoint> Middleware<E> for Surround {
+    type Output = Surrounded<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        Surrounded { inner, rng: Arc::clone(&self.rng) }
+    }
+}
+
+impl<E: Endpoint> Endpoint for Surrounded<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let id = request_id(&request).unwrap_or_else(|| {
+            let mut bytes = [0; 16];
+            self.rng.fill(&mut bytes);
+            uuid::Builder::from_random_bytes(bytes).into_uuid().simple().to_string()
+        });
+        // The path alone: a query may bear the key of a link.
+        let path = request.uri().path().to_owned();
+        let span = tracing::info_span!("request", id, method = %request.method(), path);
+        let answered = async {
+            let response = match self.inner.call(request).await {
+                Ok(response) => response.into_response(),
+                Err(error) => framework::answer(error),
+            };
+            let status = response.status();
+            if status.is_server_error() {
+                tracing::warn!(status = status.as_u16(), "answered");
+            } else {
+                tracing::info!(status = status.as_u16(), "answered");
+            }
+            response
+        };
+        let mut response = answered.instrument(span).await;
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        let strict = [
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::X_FRAME_OPTIONS, "DENY"),
+            (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        ];
+        for (name, value) in strict {
+            // A page that needs more says so itself.
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        Ok(response)
+    }
+}
+
+/// The id that a proxy or a client gave the request, where it is fit for a log.
+fn request_id(request: &Request) -> Option<String> {
+    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let harmless = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    ((1..=64).contains(&id.len()) && id.bytes().all(harmless)).then(|| id.to_owned())
+}
+
+/// Answers a panic as a problem; the hook that the binary has installed has logged it.
+pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    Problem::internal().into_response()
+}

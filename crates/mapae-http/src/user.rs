@@ -1,0 +1,221 @@
+//! `/v1/me`: the account of whoever asks.
+
+use std::sync::Arc;
+
+use mapae_application::Application;
+use mapae_application::user::{ChangeProfile, ChangeProfileError};
+use mapae_domain::{Channel, Timestamp, User};
+use poem::http::StatusCode;
+use poem_openapi::types::{Example, MaybeUndefined};
+use poem_openapi::{Object, OpenApi};
+use serde::{Deserialize, Deserializer};
+
+use crate::Tag;
+use crate::caller::Caller;
+use crate::payload::{ApiJson, Reply};
+use crate::problem::{Failure, Problem, problems};
+use crate::time::rfc3339;
+
+/// A contact of an account.
+#[derive(Object)]
+pub(crate) struct ProfileContact {
+    /// The contact's own id.
+    id: String,
+    /// `email` or `sms`.
+    channel: String,
+    /// The address, or the number in E.164.
+    value: String,
+    /// When it was proved (RFC 3339, UTC).
+    verified_at: String,
+}
+
+/// An account, for its owner.
+#[derive(Object)]
+#[oai(skip_serializing_if_is_none, example)]
+pub(crate) struct Profile {
+    /// The id: `sub` in tokens.
+    id: String,
+    /// The public name to log in with.
+    username: Option<String>,
+    /// The proved e-mail address.
+    email: Option<String>,
+    /// The proved phone number, in E.164.
+    phone: Option<String>,
+    /// What the user wants to be called.
+    nickname: Option<String>,
+    /// The person's name.
+    name: Option<String>,
+    /// The language of messages: `ko` or `en`.
+    locale: String,
+    /// What the user may do.
+    roles: Vec<String>,
+    /// `active`; more may come.
+    status: String,
+    /// Every proved contact.
+    contacts: Vec<ProfileContact>,
+    /// When the registration was completed (RFC 3339, UTC).
+    created_at: String,
+    /// When something here last changed (RFC 3339, UTC).
+    updated_at: String,
+}
+
+impl Example for Profile {
+    fn example() -> Self {
+        let at = rfc3339(Timestamp::from_seconds(1_795_000_000));
+        Self {
+            id: "019a9c9e-7a10-7b3e-9c51-0f6d0c1b7e01".to_owned(),
+            username: Some("minji".to_owned()),
+            email: Some("minji@example.com".to_owned()),
+            phone: None,
+            nickname: Some("민지".to_owned()),
+            name: None,
+            locale: "ko".to_owned(),
+            roles: Vec::new(),
+            status: "active".to_owned(),
+            contacts: vec![ProfileContact {
+                id: "019a9c9e-7a11-7c22-8d33-4b8f2e3d9a66".to_owned(),
+                channel: "email".to_owned(),
+                value: "minji@example.com".to_owned(),
+                verified_at: at.clone(),
+            }],
+            created_at: at.clone(),
+            updated_at: at,
+        }
+    }
+}
+
+impl From<&User> for Profile {
+    fn from(user: &User) -> Self {
+        let record = user.record();
+        let of = |channel| {
+            let held = record.contacts.iter().find(|held| held.contact.channel() == channel)?;
+            Some(held.contact.as_str().to_owned())
+        };
+        let contacts = record.contacts.iter().map(|held| ProfileContact {
+            id: held.id.to_string(),
+            channel: held.contact.channel().as_str().to_owned(),
+            value: held.contact.as_str().to_owned(),
+            verified_at: rfc3339(held.verified_at),
+        });
+        Self {
+            id: record.id.to_string(),
+            username: record.username.as_ref().map(|name| name.as_str().to_owned()),
+            email: of(Channel::Email),
+            phone: of(Channel::Sms),
+            nickname: record.nickname.as_ref().map(|name| name.as_str().to_owned()),
+            name: record.name.as_ref().map(|name| name.as_str().to_owned()),
+            locale: record.locale.as_str().to_owned(),
+            roles: record.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+            status: record.status.as_str().to_owned(),
+            contacts: contacts.collect(),
+            created_at: rfc3339(record.created_at),
+            updated_at: rfc3339(record.updated_at),
+        }
+    }
+}
+
+/// A change of a profile: what is absent stays, what is `null` goes.
+#[derive(Object, Deserialize)]
+#[oai(rename = "UpdateProfile", example)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateProfileBody {
+    /// What the user wants to be called, up to 40 characters; `null` for nothing.
+    #[serde(default, deserialize_with = "maybe")]
+    nickname: MaybeUndefined<String>,
+    /// The person's name, up to 100 characters; `null` for none.
+    #[serde(default, deserialize_with = "maybe")]
+    name: MaybeUndefined<String>,
+    /// The language of messages: `ko` or `en`.
+    locale: Option<String>,
+}
+
+impl Example for UpdateProfileBody {
+    fn example() -> Self {
+        Self {
+            nickname: MaybeUndefined::Value("민지".to_owned()),
+            name: MaybeUndefined::Undefined,
+            locale: Some("ko".to_owned()),
+        }
+    }
+}
+
+/// Reads a member that is there: `null` or a value.
+fn maybe<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MaybeUndefined<String>, D::Error> {
+    Ok(match Option::<String>::deserialize(deserializer)? {
+        Some(value) => MaybeUndefined::Value(value),
+        None => MaybeUndefined::Null,
+    })
+}
+
+/// As the use case wants it: absent, cleared or set.
+fn change(field: MaybeUndefined<String>) -> Option<Option<String>> {
+    match field {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(value) => Some(Some(value)),
+    }
+}
+
+problems! {
+    /// Of asking about one's account.
+    MeProblems {
+        401: "`unauthenticated`: no good access token, or its session has ended.",
+    }
+    /// Of changing one's profile.
+    UpdateProblems {
+        400: "`validation_failed` or `malformed_json`.",
+        401: "`unauthenticated`: no good access token, or its session has ended.",
+        413: "`body_too_large`: over 64 KiB.",
+        415: "`unsupported_media_type`: not JSON.",
+    }
+}
+
+/// Operations on one's own account.
+pub(crate) struct UserApi {
+    application: Arc<Application>,
+}
+
+impl UserApi {
+    pub(crate) fn new(application: Arc<Application>) -> Self {
+        Self { application }
+    }
+}
+
+#[OpenApi(prefix_path = "/v1/me", tag = "Tag::Account")]
+impl UserApi {
+    /// Ask about your account
+    ///
+    /// The profile with its proved contacts.
+    #[oai(path = "/", method = "get", operation_id = "getProfile")]
+    async fn get(
+        &self,
+        Caller(caller): Caller,
+    ) -> Result<Reply<200, Profile>, Failure<MeProblems>> {
+        Ok(Reply(Profile::from(&caller.user)))
+    }
+
+    /// Change your profile
+    ///
+    /// What is absent stays; `null` clears.
+    #[oai(path = "/", method = "patch", operation_id = "updateProfile")]
+    async fn update(
+        &self,
+        Caller(caller): Caller,
+        body: ApiJson<UpdateProfileBody>,
+    ) -> Result<Reply<200, Profile>, Failure<UpdateProblems>> {
+        let UpdateProfileBody { nickname, name, locale } = body.value;
+        let command =
+            ChangeProfile { nickname: change(nickname), name: change(name), locale };
+        match self.application.change_profile(caller.user.id(), command).await {
+            Ok(user) => Ok(Reply(Profile::from(&user))),
+            Err(ChangeProfileError::Invalid(errors)) => Err(Problem::invalid(&errors).into()),
+            Err(ChangeProfileError::NotFound) => {
+                let detail = "The account is gone.";
+                Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail).into())
+            }
+            Err(ChangeProfileError::Unavailable(error)) => {
+                Err(Problem::unavailable(&error).into())
+            }
+        }
+    }
+}
