@@ -25,9 +25,7 @@ pub mod verification;
 use std::sync::Arc;
 
 use mapae_domain::user::PasswordPolicy;
-use mapae_domain::{
-    Region, RegistrationPolicy, SessionPolicy, Timestamp, VerificationPolicy,
-};
+use mapae_domain::{Region, RegistrationPolicy, SessionPolicy, Timestamp, VerificationPolicy};
 
 use crate::outbox::Bell;
 use crate::ports::{

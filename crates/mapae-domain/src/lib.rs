@@ -29,9 +29,7 @@ pub mod verification;
 
 pub use consent::{Consent, ConsentDocument};
 pub use contact::{Channel, Contact, EmailAddress, PhoneNumber, Region};
-pub use id::{
-    ContactId, MessageId, RegistrationId, SessionId, TokenId, UserId, VerificationId,
-};
+pub use id::{ContactId, MessageId, RegistrationId, SessionId, TokenId, UserId, VerificationId};
 pub use invalid::InvalidValue;
 pub use locale::Locale;
 pub use outbox::{DeliveryStatus, OutboxMessage, RetryPolicy};

@@ -57,14 +57,8 @@ pub enum DeliveryStatus {
 
 impl DeliveryStatus {
     /// Every status.
-    pub const ALL: [Self; 6] = [
-        Self::Queued,
-        Self::Sent,
-        Self::Delivered,
-        Self::Bounced,
-        Self::Failed,
-        Self::Expired,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Sent, Self::Delivered, Self::Bounced, Self::Failed, Self::Expired];
 
     /// The name in the HTTP contract and in stores.
     pub const fn as_str(self) -> &'static str {

@@ -216,12 +216,16 @@ impl Registration {
 
     /// The contacts that were proved, with when.
     pub fn proved(&self) -> Vec<(Contact, Timestamp)> {
-        let email = self.0.email.as_ref().and_then(|email| {
-            Some((Contact::Email(email.contact.clone()), email.proved_at?))
-        });
-        let phone = self.0.phone.as_ref().and_then(|phone| {
-            Some((Contact::Phone(phone.contact.clone()), phone.proved_at?))
-        });
+        let email = self
+            .0
+            .email
+            .as_ref()
+            .and_then(|email| Some((Contact::Email(email.contact.clone()), email.proved_at?)));
+        let phone = self
+            .0
+            .phone
+            .as_ref()
+            .and_then(|phone| Some((Contact::Phone(phone.contact.clone()), phone.proved_at?)));
         email.into_iter().chain(phone).collect()
     }
 
@@ -229,7 +233,8 @@ impl Registration {
     pub fn is_proved(&self, policy: &RegistrationPolicy) -> bool {
         let proved = self.proved();
         let has = |channel| proved.iter().any(|(contact, _)| contact.channel() == channel);
-        let enough = Channel::ALL.into_iter().all(|channel| !policy.requires(channel) || has(channel));
+        let enough =
+            Channel::ALL.into_iter().all(|channel| !policy.requires(channel) || has(channel));
         enough && (self.0.username.is_some() || !proved.is_empty())
     }
 
@@ -364,8 +369,11 @@ mod tests {
             (false, false, Some("minji"), &[], Some(0)),
         ];
         for (require_email, require_phone, username, proofs, contacts) in table {
-            let policy =
-                RegistrationPolicy { require_email, require_phone, ..RegistrationPolicy::default() };
+            let policy = RegistrationPolicy {
+                require_email,
+                require_phone,
+                ..RegistrationPolicy::default()
+            };
             let mut registration = begin(&policy, username);
             for proof in proofs {
                 registration = registration.prove(proof, START);

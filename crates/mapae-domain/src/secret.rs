@@ -149,7 +149,9 @@ mod tests {
 
     #[test]
     fn a_code_is_read_as_people_type_it() {
-        for typed in ["123456", " 123 456 ", "123-456", "１２３４５６", "1２3４5６", "12\u{200b}3456\n"] {
+        for typed in
+            ["123456", " 123 456 ", "123-456", "１２３４５６", "1２3４5６", "12\u{200b}3456\n"]
+        {
             let code = Code::parse(typed, 6);
             assert_eq!(code.as_ref().map(Code::expose), Ok("123456"), "{typed:?}");
         }
@@ -157,7 +159,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_code_is_refused() {
-        for typed in ["", "12345", "1234567", "12345a", "１２３４５x", "一二三四五六", "+12345", "١٢٣٤٥٦"] {
+        for typed in
+            ["", "12345", "1234567", "12345a", "１２３４５x", "一二三四五六", "+12345", "١٢٣٤٥٦"]
+        {
             assert_eq!(Code::parse(typed, 6).err(), Some(InvalidValue::Malformed), "{typed:?}");
         }
         assert!(Code::parse(&" ".repeat(4_000), 6).is_err());

@@ -70,11 +70,7 @@ impl SessionPolicy {
             "session_lifetime",
             "at least refresh_lifetime",
         )?;
-        bounded(
-            self.session_lifetime <= day * 3_650,
-            "session_lifetime",
-            "at most 3650 days",
-        )?;
+        bounded(self.session_lifetime <= day * 3_650, "session_lifetime", "at most 3650 days")?;
         bounded(
             self.reuse_window <= Duration::from_secs(300),
             "reuse_window",
@@ -235,8 +231,7 @@ impl Session {
             let mut record = self.0;
             record.generation += 1;
             record.rotated_at = now;
-            record.idle_expires_at =
-                now.plus(policy.refresh_lifetime).min(record.expires_at);
+            record.idle_expires_at = now.plus(policy.refresh_lifetime).min(record.expires_at);
             return RefreshDecision::Rotate(Self(record));
         }
         let just_replaced = presented.checked_add(1) == Some(self.0.generation);

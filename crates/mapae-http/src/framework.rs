@@ -1,13 +1,9 @@
 //! What the framework itself answers, brought into the one shape.
 
-use poem::error::{
-    CorsError, MethodNotAllowedError, NotFoundError, ParsePathError, ReadBodyError,
-};
+use poem::error::{CorsError, MethodNotAllowedError, NotFoundError, ParsePathError, ReadBodyError};
 use poem::http::StatusCode;
 use poem::{Error, IntoResponse, Response};
-use poem_openapi::error::{
-    ContentTypeError, ParseParamError, ParseRequestPayloadError,
-};
+use poem_openapi::error::{ContentTypeError, ParseParamError, ParseRequestPayloadError};
 
 use crate::problem::{FieldProblem, Problem};
 

@@ -6,6 +6,7 @@ use mapae_application::Application;
 use mapae_application::error::Unavailable;
 use mapae_application::inbox::{Inbox, InboxFilter, InboxMessage};
 use mapae_domain::{Channel, Timestamp};
+use poem::web::Data;
 use poem_openapi::param::Query;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
@@ -111,30 +112,18 @@ problems! {
 }
 
 /// Operations on the inbox.
-pub(crate) struct InboxApi {
-    application: Arc<Application>,
-    inbox: Arc<Inbox>,
-}
+pub(crate) struct InboxApi;
 
-impl InboxApi {
-    pub(crate) fn new(application: Arc<Application>, inbox: Arc<Inbox>) -> Self {
-        Self { application, inbox }
-    }
-
-    /// The filter for messages to a contact as it was typed.
-    fn filter(&self, to: Option<&str>) -> Result<InboxFilter, Problem> {
-        let Some(to) = to else {
-            return Ok(InboxFilter { to: None, limit: Some(MAX_SHOWN) });
-        };
-        let channel = if to.contains('@') { Channel::Email } else { Channel::Sms };
-        let contact = self.application.read_contact(channel, to).map_err(|reason| {
-            Problem::invalid(&[mapae_application::error::FieldError {
-                field: "to".into(),
-                reason,
-            }])
-        })?;
-        Ok(InboxFilter { to: Some(contact.as_str().to_owned()), limit: Some(MAX_SHOWN) })
-    }
+/// The filter for messages to a contact as it was typed.
+fn filter(application: &Application, to: Option<&str>) -> Result<InboxFilter, Problem> {
+    let Some(to) = to else {
+        return Ok(InboxFilter { to: None, limit: Some(MAX_SHOWN) });
+    };
+    let channel = if to.contains('@') { Channel::Email } else { Channel::Sms };
+    let contact = application.read_contact(channel, to).map_err(|reason| {
+        Problem::invalid(&[mapae_application::error::FieldError { field: "to".into(), reason }])
+    })?;
+    Ok(InboxFilter { to: Some(contact.as_str().to_owned()), limit: Some(MAX_SHOWN) })
 }
 
 #[OpenApi(prefix_path = "/dev/inbox", tag = "Tag::Development")]
@@ -145,10 +134,12 @@ impl InboxApi {
     #[oai(path = "/messages", method = "get", operation_id = "getInboxMessages")]
     async fn messages(
         &self,
+        application: Data<&Arc<Application>>,
+        inbox: Data<&Arc<Inbox>>,
         /// Only messages to this e-mail address or phone number.
         to: Query<Option<String>>,
     ) -> Result<Reply<200, InboxMessages>, Failure<InboxProblems>> {
-        match self.inbox.messages(&self.filter(to.0.as_deref())?).await {
+        match inbox.messages(&filter(&application, to.0.as_deref())?).await {
             Ok(messages) => Ok(Reply(InboxMessages {
                 messages: messages.into_iter().map(InboxEntry::from).collect(),
             })),
@@ -162,10 +153,12 @@ impl InboxApi {
     #[oai(path = "/messages", method = "delete", operation_id = "deleteInboxMessages")]
     async fn delete(
         &self,
+        application: Data<&Arc<Application>>,
+        inbox: Data<&Arc<Inbox>>,
         /// Only messages to this e-mail address or phone number.
         to: Query<Option<String>>,
     ) -> Result<NoContent, Failure<InboxProblems>> {
-        match self.inbox.delete(&self.filter(to.0.as_deref())?).await {
+        match inbox.delete(&filter(&application, to.0.as_deref())?).await {
             Ok(_) => Ok(NoContent),
             Err(error) => Err(Problem::unavailable(&Unavailable::Store(error)).into()),
         }

@@ -77,23 +77,17 @@ fn describe<T: poem_openapi::OpenApi>(api: T) -> OpenApiService<T, ()> {
         .license(poem_openapi::LicenseObject::new("MIT OR Apache-2.0"))
 }
 
-fn apis(application: &Arc<Application>) -> Apis {
-    (
-        registration::RegistrationApi::new(Arc::clone(application)),
-        verification::VerificationApi::new(Arc::clone(application)),
-        token::TokenApi::new(Arc::clone(application)),
-        user::UserApi::new(Arc::clone(application)),
-        service::ServiceApi::new(Arc::clone(application)),
-    )
-}
+const APIS: Apis = (
+    registration::RegistrationApi,
+    verification::VerificationApi,
+    token::TokenApi,
+    user::UserApi,
+    service::ServiceApi,
+);
 
 /// The OpenAPI document of the service, the development inbox included.
-///
-/// It does not depend on what the application is made of.
-pub fn openapi_document(application: &Arc<Application>, inbox: Arc<Inbox>) -> Value {
-    let service =
-        describe((apis(application), inbox::InboxApi::new(Arc::clone(application), inbox)));
-    spec(&service)
+pub fn openapi_document() -> Value {
+    spec(&describe((APIS, inbox::InboxApi)))
 }
 
 fn spec<T: poem_openapi::OpenApi>(service: &OpenApiService<T, ()>) -> Value {
@@ -107,23 +101,24 @@ pub fn service(
     settings: HttpSettings,
 ) -> impl Endpoint<Output = Response> + 'static {
     let (document, swagger_page, routes) = match &settings.inbox {
-        Some(inbox) => {
-            let api = inbox::InboxApi::new(Arc::clone(&application), Arc::clone(inbox));
-            let service = describe((apis(&application), api));
-            let parts = (spec(&service), service.swagger_ui_html());
-            let routes = Route::new().nest("/", service);
-            let routes = pages::inbox_routes(routes);
-            (parts.0, parts.1, routes)
+        Some(_) => {
+            let service = describe((APIS, inbox::InboxApi));
+            let (document, page) = (spec(&service), service.swagger_ui_html());
+            (document, page, pages::inbox_routes(Route::new().nest("/", service)))
         }
         None => {
-            let service = describe(apis(&application));
-            let parts = (spec(&service), service.swagger_ui_html());
-            (parts.0, parts.1, Route::new().nest("/", service))
+            let service = describe(APIS);
+            let (document, page) = (spec(&service), service.swagger_ui_html());
+            (document, page, Route::new().nest("/", service))
         }
     };
     let allowed = Arc::new(allow::AllowedMethods::new(
         &document,
-        &[("/verify/email", "GET, HEAD, POST"), ("/dev/inbox", "GET, HEAD"), ("/docs", "GET, HEAD")],
+        &[
+            ("/verify/email", "GET, HEAD, POST"),
+            ("/dev/inbox", "GET, HEAD"),
+            ("/docs", "GET, HEAD"),
+        ],
     ));
     let document: Arc<str> = document.to_string().into();
     let routes = pages::docs_routes(routes, &swagger_page, document);
@@ -137,7 +132,7 @@ pub fn service(
         .with(CatchPanic::new().with_handler(middleware::panicked))
         .with(middleware::Surround { rng: settings.rng });
     match settings.inbox {
-        Some(inbox) => endpoint.data(pages::InboxPages(inbox)).boxed(),
+        Some(inbox) => endpoint.data(inbox).boxed(),
         None => endpoint.boxed(),
     }
 }

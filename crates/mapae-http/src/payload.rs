@@ -25,9 +25,9 @@ pub const MAX_BODY: usize = 64 * 1024;
 /// A JSON body of a request.
 pub(crate) struct ApiJson<T> {
     /// What it says.
-    pub value: T,
+    pub(crate) value: T,
     /// The body with its members sorted and no space: the same for all spellings of one request.
-    pub canonical: Zeroizing<Vec<u8>>,
+    pub(crate) canonical: Zeroizing<Vec<u8>>,
 }
 
 impl<T: Type> Payload for ApiJson<T> {
@@ -56,12 +56,9 @@ impl<T: Type + DeserializeOwned> ParsePayload for ApiJson<T> {
             Ok(bytes) => bytes,
             Err(poem::error::ReadBodyError::PayloadTooLarge) => {
                 let detail = "The request's body is larger than 64 KiB.";
-                return Err(Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "body_too_large",
-                    detail,
-                )
-                .into());
+                return Err(
+                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).into()
+                );
             }
             Err(_) => {
                 let detail = "The request's body broke off.";
@@ -239,12 +236,12 @@ pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// The secret.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
     /// Hands the secret on.
-    pub fn into_inner(self) -> Zeroizing<String> {
+    pub(crate) fn into_inner(self) -> Zeroizing<String> {
         self.0
     }
 }
@@ -296,9 +293,7 @@ impl ToJSON for Secret {
 }
 
 impl poem_openapi::types::ParseFromJSON for Secret {
-    fn parse_from_json(
-        value: Option<serde_json::Value>,
-    ) -> poem_openapi::types::ParseResult<Self> {
+    fn parse_from_json(value: Option<serde_json::Value>) -> poem_openapi::types::ParseResult<Self> {
         match value {
             Some(serde_json::Value::String(secret)) => Ok(Self(Zeroizing::new(secret))),
             _ => Err(poem_openapi::types::ParseError::expected_input()),

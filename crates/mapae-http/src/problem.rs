@@ -9,9 +9,7 @@ use mapae_domain::Timestamp;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::payload::Payload;
-use poem_openapi::registry::{
-    MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry,
-};
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
 use poem_openapi::types::{Example, ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
@@ -68,13 +66,16 @@ impl Example for Problem {
             code: "malformed".to_owned(),
             message: "does not have the right form".to_owned(),
         }];
-        Self { errors: Some(fields), ..Self::new(StatusCode::BAD_REQUEST, "validation_failed", "Some fields are not valid.") }
+        Self {
+            errors: Some(fields),
+            ..Self::new(StatusCode::BAD_REQUEST, "validation_failed", "Some fields are not valid.")
+        }
     }
 }
 
 impl Problem {
     /// A problem of that status, code and text.
-    pub fn new(status: StatusCode, code: &str, detail: &str) -> Self {
+    pub(crate) fn new(status: StatusCode, code: &str, detail: &str) -> Self {
         Self {
             kind: format!("urn:mapae:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -89,7 +90,7 @@ impl Problem {
     }
 
     /// Fields that hold what they cannot.
-    pub fn invalid(errors: &[FieldError]) -> Self {
+    pub(crate) fn invalid(errors: &[FieldError]) -> Self {
         let errors = errors.iter().map(|error| FieldProblem {
             field: error.field.to_string(),
             code: error.reason.code().to_owned(),
@@ -99,7 +100,7 @@ impl Problem {
     }
 
     /// Fields that hold what they cannot, in the words of whoever found it.
-    pub fn invalid_fields(errors: Vec<FieldProblem>) -> Self {
+    pub(crate) fn invalid_fields(errors: Vec<FieldProblem>) -> Self {
         let detail = "Some fields are not valid.";
         Self {
             errors: Some(errors),
@@ -108,25 +109,25 @@ impl Problem {
     }
 
     /// There is no such thing, or not for this caller.
-    pub fn not_found(code: &str, detail: &str) -> Self {
+    pub(crate) fn not_found(code: &str, detail: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
     /// A contact has had its messages for now.
-    pub fn contact_sends_exhausted(now: Timestamp, retry_at: Timestamp) -> Self {
+    pub(crate) fn contact_sends_exhausted(now: Timestamp, retry_at: Timestamp) -> Self {
         let detail = "This contact has had as many messages as it may for now.";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "contact_send_limit", detail)
             .retry_after(now.until(retry_at))
     }
 
     /// An idempotency key that came with another request before.
-    pub fn idempotency_key_reused() -> Self {
+    pub(crate) fn idempotency_key_reused() -> Self {
         let detail = "The Idempotency-Key was used for a different request before.";
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
     }
 
     /// Something that Mapae rests on failed. The cause goes to the log, not to the caller.
-    pub fn unavailable(error: &Unavailable) -> Self {
+    pub(crate) fn unavailable(error: &Unavailable) -> Self {
         let retry_after = match error {
             Unavailable::Overloaded { retry_after } => {
                 tracing::warn!("request refused: too many passwords wait to be hashed");
@@ -148,14 +149,14 @@ impl Problem {
     }
 
     /// A fault of Mapae's own.
-    pub fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         let detail = "Something went wrong on our side.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
     }
 
     /// Says after how long it is worth asking again: whole seconds, rounded up, at least one.
     #[must_use]
-    pub fn retry_after(mut self, after: Duration) -> Self {
+    pub(crate) fn retry_after(mut self, after: Duration) -> Self {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         self.retry_after = Some(seconds.max(1));
         self
@@ -163,14 +164,14 @@ impl Problem {
 
     /// Says from when on another message may be asked for.
     #[must_use]
-    pub fn resend_at(mut self, now: Timestamp, at: Timestamp) -> Self {
+    pub(crate) fn resend_at(mut self, now: Timestamp, at: Timestamp) -> Self {
         self.resend_at = Some(rfc3339(at));
         self.retry_after(now.until(at))
     }
 
     /// Says how many codes will still be compared.
     #[must_use]
-    pub fn attempts_left(mut self, left: u8) -> Self {
+    pub(crate) fn attempts_left(mut self, left: u8) -> Self {
         self.attempts_left = Some(left);
         self
     }

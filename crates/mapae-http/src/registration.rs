@@ -10,6 +10,7 @@ use mapae_application::session::RegistrationTokensError;
 use mapae_domain::RegistrationId;
 use mapae_domain::registration::RegistrationRefused;
 use poem::http::StatusCode;
+use poem::web::Data;
 use poem_openapi::param::{Header, Path};
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
@@ -167,15 +168,7 @@ problems! {
 }
 
 /// Operations on registrations.
-pub(crate) struct RegistrationApi {
-    application: Arc<Application>,
-}
-
-impl RegistrationApi {
-    pub(crate) fn new(application: Arc<Application>) -> Self {
-        Self { application }
-    }
-}
+pub(crate) struct RegistrationApi;
 
 #[OpenApi(prefix_path = "/v1/registrations", tag = "Tag::Registrations")]
 impl RegistrationApi {
@@ -187,6 +180,7 @@ impl RegistrationApi {
     #[oai(path = "/", method = "post", operation_id = "createRegistration")]
     async fn create(
         &self,
+        application: Data<&Arc<Application>>,
         PreferredLocale(preferred_locale): PreferredLocale,
         /// Up to 255 visible characters of your own: a repeat with the same key and the same body
         /// gives the same registration, and sends nothing again.
@@ -196,7 +190,7 @@ impl RegistrationApi {
     ) -> Result<Reply<202, Registration>, Failure<CreateProblems>> {
         let key = idempotency.0.as_deref();
         let idempotency =
-            idempotency_key(&self.application, "createRegistration", key, &body.canonical)?;
+            idempotency_key(&application, "createRegistration", key, &body.canonical)?;
         let body = body.value;
         let consents = body.consents.unwrap_or_default().into_iter().map(|consent| ConsentInput {
             document: consent.document,
@@ -216,9 +210,9 @@ impl RegistrationApi {
             receipts: body.receipts.unwrap_or_default(),
             idempotency,
         };
-        match self.application.register(command).await {
+        match application.register(command).await {
             Ok(view) => Ok(Reply(view.into())),
-            Err(error) => Err(register_problem(&self.application, &error).into()),
+            Err(error) => Err(register_problem(&application, &error).into()),
         }
     }
 
@@ -228,11 +222,12 @@ impl RegistrationApi {
     #[oai(path = "/:id", method = "get", operation_id = "getRegistration")]
     async fn get(
         &self,
+        application: Data<&Arc<Application>>,
         RegistrationBearer(token): RegistrationBearer,
         /// The registration's id.
         id: Path<String>,
     ) -> Result<Reply<200, Registration>, Failure<GetProblems>> {
-        match self.application.registration(parse_id(&id)?, &token).await {
+        match application.registration(parse_id(&id)?, &token).await {
             Ok(view) => Ok(Reply(view.into())),
             Err(GetRegistrationError::NotFound) => Err(not_found().into()),
             Err(GetRegistrationError::Expired) => Err(expired().into()),
@@ -249,12 +244,13 @@ impl RegistrationApi {
     #[oai(path = "/:id/tokens", method = "post", operation_id = "takeRegistrationTokens")]
     async fn tokens(
         &self,
+        application: Data<&Arc<Application>>,
         /// The registration's id.
         id: Path<String>,
         body: ApiJson<TakeTokensBody>,
     ) -> Result<Reply<200, TokenPair>, Failure<TokensProblems>> {
         let token = body.value.registration_token;
-        match self.application.take_registration_tokens(parse_id(&id)?, token.expose()).await {
+        match application.take_registration_tokens(parse_id(&id)?, token.expose()).await {
             Ok(pair) => Ok(Reply(pair.into())),
             Err(RegistrationTokensError::NotFound) => Err(not_found().into()),
             Err(RegistrationTokensError::Refused(refused)) => Err(refused_problem(refused).into()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mapae_application::Application;
 use mapae_application::error::Unavailable;
 use poem::http::header;
+use poem::web::Data;
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{Example, Type};
@@ -113,15 +114,7 @@ problems! {
 }
 
 /// Operations on the service itself.
-pub(crate) struct ServiceApi {
-    application: Arc<Application>,
-}
-
-impl ServiceApi {
-    pub(crate) fn new(application: Arc<Application>) -> Self {
-        Self { application }
-    }
-}
+pub(crate) struct ServiceApi;
 
 #[OpenApi(tag = "Tag::Service")]
 impl ServiceApi {
@@ -129,8 +122,11 @@ impl ServiceApi {
     ///
     /// The keys by which any service checks access tokens (RFC 7517).
     #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "getJwks")]
-    async fn jwks(&self) -> Result<JwksReply, Failure<NoProblems>> {
-        Ok(JwksReply(self.application.jwks()))
+    async fn jwks(
+        &self,
+        application: Data<&Arc<Application>>,
+    ) -> Result<JwksReply, Failure<NoProblems>> {
+        Ok(JwksReply(application.jwks()))
     }
 
     /// Is the process alive?
@@ -145,8 +141,11 @@ impl ServiceApi {
     ///
     /// Answers 503 while the database does not.
     #[oai(path = "/readyz", method = "get", operation_id = "getReadiness")]
-    async fn ready(&self) -> Result<Reply<200, Health>, Failure<NoProblems>> {
-        match self.application.ping().await {
+    async fn ready(
+        &self,
+        application: Data<&Arc<Application>>,
+    ) -> Result<Reply<200, Health>, Failure<NoProblems>> {
+        match application.ping().await {
             Ok(()) => Ok(Reply(Health::example())),
             Err(error) => Err(Problem::unavailable(&Unavailable::Store(error)).into()),
         }

@@ -8,6 +8,7 @@ use mapae_application::session::{
 };
 use mapae_domain::{AccessClaims, Timestamp};
 use poem::http::StatusCode;
+use poem::web::Data;
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 use serde::Deserialize;
@@ -260,15 +261,7 @@ problems! {
 }
 
 /// Operations on tokens.
-pub(crate) struct TokenApi {
-    application: Arc<Application>,
-}
-
-impl TokenApi {
-    pub(crate) fn new(application: Arc<Application>) -> Self {
-        Self { application }
-    }
-}
+pub(crate) struct TokenApi;
 
 #[OpenApi(prefix_path = "/v1/tokens", tag = "Tag::Tokens")]
 impl TokenApi {
@@ -278,11 +271,12 @@ impl TokenApi {
     #[oai(path = "/", method = "post", operation_id = "logIn")]
     async fn log_in(
         &self,
+        application: Data<&Arc<Application>>,
         body: ApiJson<LogInBody>,
     ) -> Result<Reply<200, TokenPair>, Failure<LogInProblems>> {
         let LogInBody { login, password } = body.value;
         let command = LogIn { login, password: password.into_inner() };
-        match self.application.log_in(command).await {
+        match application.log_in(command).await {
             Ok(pair) => Ok(Reply(pair.into())),
             Err(LogInError::Invalid(errors)) => Err(Problem::invalid(&errors).into()),
             Err(LogInError::InvalidCredentials) => {
@@ -300,9 +294,10 @@ impl TokenApi {
     #[oai(path = "/receipt", method = "post", operation_id = "logInWithReceipt")]
     async fn log_in_with_receipt(
         &self,
+        application: Data<&Arc<Application>>,
         body: ApiJson<ReceiptBody>,
     ) -> Result<Reply<200, TokenPair>, Failure<ReceiptProblems>> {
-        match self.application.log_in_with_receipt(body.value.receipt.expose()).await {
+        match application.log_in_with_receipt(body.value.receipt.expose()).await {
             Ok(pair) => Ok(Reply(pair.into())),
             Err(ReceiptLogInError::ReceiptRefused) => {
                 let detail = "The receipt is not good, or not any more.";
@@ -320,9 +315,10 @@ impl TokenApi {
     #[oai(path = "/refresh", method = "post", operation_id = "refreshTokens")]
     async fn refresh(
         &self,
+        application: Data<&Arc<Application>>,
         body: ApiJson<RefreshBody>,
     ) -> Result<Reply<200, TokenPair>, Failure<RefreshProblems>> {
-        match self.application.refresh(body.value.refresh_token.expose()).await {
+        match application.refresh(body.value.refresh_token.expose()).await {
             Ok(pair) => Ok(Reply(pair.into())),
             Err(RefreshError::InvalidGrant) => {
                 let detail = "The refresh token is not good, or not any more. Please log in.";
@@ -339,9 +335,10 @@ impl TokenApi {
     #[oai(path = "/verify", method = "post", operation_id = "verifyToken")]
     async fn verify(
         &self,
+        application: Data<&Arc<Application>>,
         body: ApiJson<VerifyBody>,
     ) -> Result<Reply<200, VerifiedToken>, Failure<VerifyProblems>> {
-        match self.application.verify_access_token(body.value.token.expose()) {
+        match application.verify_access_token(body.value.token.expose()) {
             Ok(claims) => Ok(Reply(VerifiedToken { claims: claims.into() })),
             Err(_) => {
                 let detail = "The token is not good, or not any more.";
@@ -357,6 +354,7 @@ impl TokenApi {
     #[oai(path = "/revoke", method = "post", operation_id = "revokeTokens")]
     async fn revoke(
         &self,
+        application: Data<&Arc<Application>>,
         OptionalBearer(bearer): OptionalBearer,
         body: ApiJson<RevokeBody>,
     ) -> Result<NoContent, Failure<RevokeProblems>> {
@@ -367,9 +365,9 @@ impl TokenApi {
             return Err(Problem::invalid_fields(vec![FieldProblem { field, code, message }]).into());
         }
         let ended = match (refresh_token, bearer) {
-            (Some(token), _) => self.application.revoke_refresh_token(token.expose()).await,
-            (None, Some(bearer)) => match self.application.authenticate(&bearer).await {
-                Ok(caller) => self.application.end_session(caller.claims.session).await,
+            (Some(token), _) => application.revoke_refresh_token(token.expose()).await,
+            (None, Some(bearer)) => match application.authenticate(&bearer).await {
+                Ok(caller) => application.end_session(caller.claims.session).await,
                 Err(AuthenticateError::Token(_) | AuthenticateError::SessionEnded) => {
                     return Err(nothing_to_revoke().into());
                 }

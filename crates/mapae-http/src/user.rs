@@ -6,6 +6,7 @@ use mapae_application::Application;
 use mapae_application::user::{ChangeProfile, ChangeProfileError};
 use mapae_domain::{Channel, Timestamp, User};
 use poem::http::StatusCode;
+use poem::web::Data;
 use poem_openapi::types::{Example, MaybeUndefined};
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Deserializer};
@@ -171,15 +172,7 @@ problems! {
 }
 
 /// Operations on one's own account.
-pub(crate) struct UserApi {
-    application: Arc<Application>,
-}
-
-impl UserApi {
-    pub(crate) fn new(application: Arc<Application>) -> Self {
-        Self { application }
-    }
-}
+pub(crate) struct UserApi;
 
 #[OpenApi(prefix_path = "/v1/me", tag = "Tag::Account")]
 impl UserApi {
@@ -200,22 +193,20 @@ impl UserApi {
     #[oai(path = "/", method = "patch", operation_id = "updateProfile")]
     async fn update(
         &self,
+        application: Data<&Arc<Application>>,
         Caller(caller): Caller,
         body: ApiJson<UpdateProfileBody>,
     ) -> Result<Reply<200, Profile>, Failure<UpdateProblems>> {
         let UpdateProfileBody { nickname, name, locale } = body.value;
-        let command =
-            ChangeProfile { nickname: change(nickname), name: change(name), locale };
-        match self.application.change_profile(caller.user.id(), command).await {
+        let command = ChangeProfile { nickname: change(nickname), name: change(name), locale };
+        match application.change_profile(caller.user.id(), command).await {
             Ok(user) => Ok(Reply(Profile::from(&user))),
             Err(ChangeProfileError::Invalid(errors)) => Err(Problem::invalid(&errors).into()),
             Err(ChangeProfileError::NotFound) => {
                 let detail = "The account is gone.";
                 Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail).into())
             }
-            Err(ChangeProfileError::Unavailable(error)) => {
-                Err(Problem::unavailable(&error).into())
-            }
+            Err(ChangeProfileError::Unavailable(error)) => Err(Problem::unavailable(&error).into()),
         }
     }
 }

@@ -10,6 +10,7 @@ use mapae_application::verification::{
 use mapae_domain::verification::{ProofRefused, ResendRefused};
 use mapae_domain::{Timestamp, VerificationId};
 use poem::http::StatusCode;
+use poem::web::Data;
 use poem_openapi::param::{Header, Path};
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
@@ -220,15 +221,7 @@ problems! {
 }
 
 /// Operations on verifications.
-pub(crate) struct VerificationApi {
-    application: Arc<Application>,
-}
-
-impl VerificationApi {
-    pub(crate) fn new(application: Arc<Application>) -> Self {
-        Self { application }
-    }
-}
+pub(crate) struct VerificationApi;
 
 #[OpenApi(prefix_path = "/v1/verifications", tag = "Tag::Verifications")]
 impl VerificationApi {
@@ -239,6 +232,7 @@ impl VerificationApi {
     #[oai(path = "/", method = "post", operation_id = "createVerification")]
     async fn create(
         &self,
+        application: Data<&Arc<Application>>,
         PreferredLocale(preferred_locale): PreferredLocale,
         /// Up to 255 visible characters of your own: a repeat with the same key and the same body
         /// gives the same verification, and sends nothing again.
@@ -248,15 +242,15 @@ impl VerificationApi {
     ) -> Result<Reply<202, Verification>, Failure<BeginProblems>> {
         let key = idempotency.0.as_deref();
         let idempotency =
-            idempotency_key(&self.application, "createVerification", key, &body.canonical)?;
+            idempotency_key(&application, "createVerification", key, &body.canonical)?;
         let CreateVerificationBody { channel, to, purpose, locale } = body.value;
         let command =
             BeginVerification { channel, to, purpose, locale, preferred_locale, idempotency };
-        match self.application.begin_verification(command).await {
+        match application.begin_verification(command).await {
             Ok(view) => Ok(Reply(view.into())),
             Err(BeginVerificationError::Invalid(errors)) => Err(Problem::invalid(&errors).into()),
             Err(BeginVerificationError::ContactSendsExhausted { retry_at }) => {
-                let now = self.application.now();
+                let now = application.now();
                 Err(Problem::contact_sends_exhausted(now, retry_at).into())
             }
             Err(BeginVerificationError::IdempotencyKeyReused) => {
@@ -274,10 +268,11 @@ impl VerificationApi {
     #[oai(path = "/:id", method = "get", operation_id = "getVerification")]
     async fn get(
         &self,
+        application: Data<&Arc<Application>>,
         /// The verification's id.
         id: Path<String>,
     ) -> Result<Reply<200, Verification>, Failure<GetProblems>> {
-        match self.application.verification(parse_id(&id)?).await {
+        match application.verification(parse_id(&id)?).await {
             Ok(view) => Ok(Reply(view.into())),
             Err(GetVerificationError::NotFound) => Err(not_found().into()),
             Err(GetVerificationError::Unavailable(error)) => {
@@ -293,17 +288,18 @@ impl VerificationApi {
     #[oai(path = "/:id/resend", method = "post", operation_id = "resendVerification")]
     async fn resend(
         &self,
+        application: Data<&Arc<Application>>,
         /// The verification's id.
         id: Path<String>,
     ) -> Result<Reply<202, Verification>, Failure<ResendProblems>> {
-        match self.application.resend_verification(parse_id(&id)?).await {
+        match application.resend_verification(parse_id(&id)?).await {
             Ok(view) => Ok(Reply(view.into())),
             Err(ResendError::NotFound) => Err(not_found().into()),
             Err(ResendError::Refused(refused)) => {
-                Err(resend_problem(refused, self.application.now()).into())
+                Err(resend_problem(refused, application.now()).into())
             }
             Err(ResendError::ContactSendsExhausted { retry_at }) => {
-                let now = self.application.now();
+                let now = application.now();
                 Err(Problem::contact_sends_exhausted(now, retry_at).into())
             }
             Err(ResendError::Unavailable(error)) => Err(Problem::unavailable(&error).into()),
@@ -317,6 +313,7 @@ impl VerificationApi {
     #[oai(path = "/:id/check", method = "post", operation_id = "checkVerification")]
     async fn check(
         &self,
+        application: Data<&Arc<Application>>,
         /// The verification's id.
         id: Path<String>,
         /// Up to 255 visible characters of your own: a repeat of the request that succeeded gives
@@ -328,9 +325,9 @@ impl VerificationApi {
         let id = parse_id(&id)?;
         let operation = format!("checkVerification {id}");
         let key = idempotency.0.as_deref();
-        let idempotency = idempotency_key(&self.application, &operation, key, &body.canonical)?;
+        let idempotency = idempotency_key(&application, &operation, key, &body.canonical)?;
         let command = CheckVerification { id, code: body.value.code.into_inner(), idempotency };
-        match self.application.check_verification(command).await {
+        match application.check_verification(command).await {
             Ok(view) => Ok(Reply(view.into())),
             Err(error) => Err(prove_problem(&error).into()),
         }
@@ -343,9 +340,10 @@ impl VerificationApi {
     #[oai(path = "/confirm", method = "post", operation_id = "confirmVerification")]
     async fn confirm(
         &self,
+        application: Data<&Arc<Application>>,
         body: ApiJson<ConfirmVerificationBody>,
     ) -> Result<Reply<200, Verification>, Failure<ConfirmProblems>> {
-        match self.application.confirm_verification(body.value.key.expose()).await {
+        match application.confirm_verification(body.value.key.expose()).await {
             Ok(view) => Ok(Reply(view.into())),
             Err(error) => Err(prove_problem(&error).into()),
         }

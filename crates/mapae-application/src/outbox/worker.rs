@@ -99,7 +99,10 @@ impl Worker {
             let wait = match worker.lease_into(&mut sending).await {
                 Ok(wait) => wait,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "outbox not readable");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "outbox not readable"
+                    );
                     worker.settings.poll
                 }
             };
@@ -171,8 +174,8 @@ impl Worker {
             return Tried { message, lease, outcome: None };
         }
         let sent = tokio::time::timeout(self.settings.send_timeout, self.send(&message)).await;
-        let result = sent
-            .unwrap_or_else(|_| Err(SendError::Temporary("no answer in time".to_owned())));
+        let result =
+            sent.unwrap_or_else(|_| Err(SendError::Temporary("no answer in time".to_owned())));
         let (id, channel) = (message.id(), message.record().channel.as_str());
         let outcome = match result {
             Ok(provider_id) => {
@@ -236,9 +239,7 @@ impl Worker {
         let recorded = finished.into_iter().map(|tried| {
             let random = &mut |bytes: &mut [u8]| self.rng.fill(bytes);
             let message = match tried.outcome {
-                Some(outcome) => {
-                    tried.message.tried(outcome, &self.settings.retry, now, random)
-                }
+                Some(outcome) => tried.message.tried(outcome, &self.settings.retry, now, random),
                 None => tried.message.expire(now),
             };
             (message, tried.lease)

@@ -96,7 +96,8 @@ pub trait MessageRenderer: Send + Sync {
     ///
     /// # Errors
     /// [`RenderError`] where the content is none that its templates know.
-    fn email(&self, content: &MessageContent, locale: Locale) -> Result<RenderedEmail, RenderError>;
+    fn email(&self, content: &MessageContent, locale: Locale)
+    -> Result<RenderedEmail, RenderError>;
 
     /// A message as a short message: at most 90 bytes in EUC-KR, so that it is sent as one SMS.
     ///

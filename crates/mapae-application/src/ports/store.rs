@@ -114,13 +114,11 @@ pub trait RegistrationWrites {
     ) -> Result<Option<Registration>, StoreError>;
 
     /// Stores a new registration.
-    async fn insert_registration(&mut self, registration: &Registration)
-    -> Result<(), StoreError>;
+    async fn insert_registration(&mut self, registration: &Registration) -> Result<(), StoreError>;
 
     /// Stores a changed registration. Its version MUST be one more than the stored one, else
     /// [`StoreError::Stale`].
-    async fn update_registration(&mut self, registration: &Registration)
-    -> Result<(), StoreError>;
+    async fn update_registration(&mut self, registration: &Registration) -> Result<(), StoreError>;
 }
 
 /// Verifications, to read.
@@ -167,13 +165,11 @@ pub trait VerificationWrites {
     ) -> Result<Option<Verification>, StoreError>;
 
     /// Stores a new verification.
-    async fn insert_verification(&mut self, verification: &Verification)
-    -> Result<(), StoreError>;
+    async fn insert_verification(&mut self, verification: &Verification) -> Result<(), StoreError>;
 
     /// Stores a changed verification. Its version MUST be one more than the stored one, else
     /// [`StoreError::Stale`].
-    async fn update_verification(&mut self, verification: &Verification)
-    -> Result<(), StoreError>;
+    async fn update_verification(&mut self, verification: &Verification) -> Result<(), StoreError>;
 
     /// Marks as superseded every pending, genuine verification of `contact` that belongs to a
     /// registration other than `except`, and raises its version.

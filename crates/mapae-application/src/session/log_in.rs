@@ -112,7 +112,9 @@ impl Application {
         let user = work
             .user(id)
             .await?
-            .filter(|user| user.is_active() && user.record().password_hash.as_ref() == Some(checked))
+            .filter(|user| {
+                user.is_active() && user.record().password_hash.as_ref() == Some(checked)
+            })
             .ok_or(LogInError::InvalidCredentials)?;
         let user = match renewed {
             Some(hash) => {
@@ -122,8 +124,7 @@ impl Application {
             }
             None => user,
         };
-        let session =
-            self.open_session(&mut *work, &user, vec![AuthMethod::Password], now).await?;
+        let session = self.open_session(&mut *work, &user, vec![AuthMethod::Password], now).await?;
         let pair = self.sign_pair(&session, &user, now)?;
         work.commit().await?;
         tracing::info!(user = %id, session = %session.id(), method = "pwd", "authentication succeeded");

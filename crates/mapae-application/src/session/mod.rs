@@ -7,9 +7,7 @@ mod refresh_token;
 mod revoke;
 
 pub use authenticate::{AuthenticateError, Authenticated};
-pub use log_in::{
-    LogIn, LogInError, ReceiptLogInError, RegistrationTokensError,
-};
+pub use log_in::{LogIn, LogInError, ReceiptLogInError, RegistrationTokensError};
 pub use refresh::RefreshError;
 pub use revoke::RevokeError;
 

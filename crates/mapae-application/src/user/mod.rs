@@ -44,9 +44,9 @@ impl Application {
         command: ChangeProfile,
     ) -> Result<User, ChangeProfileError> {
         let mut errors = FieldErrors::default();
-        let nickname = command.nickname.map(|typed| {
-            errors.parse("nickname", typed.as_deref(), Nickname::parse)
-        });
+        let nickname = command
+            .nickname
+            .map(|typed| errors.parse("nickname", typed.as_deref(), Nickname::parse));
         let name =
             command.name.map(|typed| errors.parse("name", typed.as_deref(), PersonName::parse));
         let locale = errors.parse("locale", command.locale.as_deref(), Locale::parse);

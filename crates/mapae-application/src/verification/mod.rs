@@ -46,8 +46,7 @@ impl Application {
     ) -> DrawnChallenge {
         let mut random = self.random();
         let code = Code::draw(self.settings.verification.code_length, &mut random);
-        let link =
-            carries_link(contact.channel(), purpose).then(|| LinkKey::draw(&mut random));
+        let link = carries_link(contact.channel(), purpose).then(|| LinkKey::draw(&mut random));
         let hashes = Challenge {
             code: self.hash_code(id, &code),
             link: link.as_ref().map(|key| self.hash_link(key)),

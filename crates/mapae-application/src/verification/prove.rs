@@ -90,8 +90,7 @@ impl Application {
     async fn try_check(&self, command: &CheckVerification) -> Result<VerificationView, ProveError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
-        let verification =
-            work.lock_verification(command.id).await?.ok_or(ProveError::NotFound)?;
+        let verification = work.lock_verification(command.id).await?.ok_or(ProveError::NotFound)?;
         let length = verification.record().code_length;
         let code = Code::parse(&command.code, length).map_err(ProveError::InvalidCode)?;
         if let Some(key) = &command.idempotency {

@@ -47,7 +47,11 @@ pub struct RegistrationProgress {
 }
 
 impl VerificationView {
-    pub(crate) fn new(verification: &Verification, delivery: DeliveryStatus, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        verification: &Verification,
+        delivery: DeliveryStatus,
+        now: Timestamp,
+    ) -> Self {
         let record = verification.record();
         Self {
             id: record.id,

@@ -81,7 +81,9 @@ fn parse_local(local: &str) -> Result<String, InvalidValue> {
     }
     let is_atom = |atom: &str| {
         !atom.is_empty()
-            && atom.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
+            && atom
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
     };
     if local.split('.').all(is_atom) {
         Ok(local.to_ascii_lowercase())

@@ -55,7 +55,9 @@ impl PhoneNumber {
         for (position, c) in typed.chars().enumerate() {
             match c {
                 '0'..='9' => digits.push(c),
-                '\u{ff10}'..='\u{ff19}' => digits.extend(char::from_digit(u32::from(c) - 0xff10, 10)),
+                '\u{ff10}'..='\u{ff19}' => {
+                    digits.extend(char::from_digit(u32::from(c) - 0xff10, 10))
+                }
                 '+' | '\u{ff0b}' if position == 0 => digits.push('+'),
                 ' ' | '\u{a0}' | '\u{3000}' | '-' | '\u{2010}'..='\u{2015}' | '.' | '(' | ')' => {}
                 _ => return Err(InvalidValue::ForbiddenCharacter),
@@ -72,7 +74,8 @@ impl PhoneNumber {
                 .strip_prefix('+')
                 .and_then(|rest| rest.strip_prefix(prefix.as_str()))
                 .ok_or(InvalidValue::Malformed)?;
-            number = phonenumber::parse(Some(own), national).map_err(|_| InvalidValue::Malformed)?;
+            number =
+                phonenumber::parse(Some(own), national).map_err(|_| InvalidValue::Malformed)?;
             if !number.is_valid() {
                 return Err(InvalidValue::Malformed);
             }
@@ -135,11 +138,7 @@ mod tests {
             "  010‑1234‑5678 ",
         ] {
             let parsed = PhoneNumber::parse(typed, Region::KR);
-            assert_eq!(
-                parsed.as_ref().map(PhoneNumber::as_str),
-                Ok("+821012345678"),
-                "{typed}"
-            );
+            assert_eq!(parsed.as_ref().map(PhoneNumber::as_str), Ok("+821012345678"), "{typed}");
         }
     }
 

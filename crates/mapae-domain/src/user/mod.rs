@@ -22,8 +22,7 @@ impl Role {
     /// # Errors
     /// [`InvalidValue::Malformed`] for anything else.
     pub fn parse(name: &str) -> Result<Self, InvalidValue> {
-        let allowed =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-:".contains(&b);
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-:".contains(&b);
         if (1..=32).contains(&name.len()) && name.bytes().all(allowed) {
             Ok(Self(name.to_owned()))
         } else {

@@ -144,7 +144,9 @@ mod tests {
 
     #[test]
     fn a_username_is_never_an_address_or_a_number() {
-        use InvalidValue::{Confusable, ForbiddenCharacter, Malformed, Required, TooLong, TooShort};
+        use InvalidValue::{
+            Confusable, ForbiddenCharacter, Malformed, Required, TooLong, TooShort,
+        };
         let table = [
             ("", Required),
             ("ab", TooShort { min: 3 }),
@@ -165,7 +167,8 @@ mod tests {
 
     #[test]
     fn a_shown_name_takes_every_script_and_no_trickery() {
-        for typed in ["민지", "김 민지", "Zoë", "Nguyễn Văn A", "👩‍💻 dev", "O'Neil"] {
+        for typed in ["민지", "김 민지", "Zoë", "Nguyễn Văn A", "👩‍💻 dev", "O'Neil"]
+        {
             assert_eq!(Nickname::parse(typed).as_ref().map(Nickname::as_str), Ok(typed));
         }
         for typed in ["a\u{202e}b", "a\u{200b}b", "a\nb", "a\u{0}", "\u{3164}"] {

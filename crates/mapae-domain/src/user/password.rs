@@ -98,7 +98,8 @@ fn is_listed(list: &str, word: &str) -> bool {
         let middle = low + (high - low) / 2;
         let bytes = list.as_bytes();
         let start = bytes[..middle].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        let end = bytes[middle..].iter().position(|b| *b == b'\n').map_or(list.len(), |at| middle + at);
+        let end =
+            bytes[middle..].iter().position(|b| *b == b'\n').map_or(list.len(), |at| middle + at);
         match bytes[start..end].cmp(word.as_bytes()) {
             std::cmp::Ordering::Equal => return true,
             std::cmp::Ordering::Less => low = end + 1,
@@ -141,7 +142,9 @@ mod tests {
 
     #[test]
     fn any_script_and_any_length_up_to_256_is_fine() {
-        for typed in ["correct horse battery", "비밀번호는길게해요", "        x       ", "🔑🗝️🔐🚪🏠🧿📿🪬"] {
+        for typed in
+            ["correct horse battery", "비밀번호는길게해요", "        x       ", "🔑🗝️🔐🚪🏠🧿📿🪬"]
+        {
             assert_eq!(choose(typed), Ok(()), "{typed}");
         }
         assert_eq!(choose(&"가".repeat(256)), Ok(()));
@@ -168,7 +171,9 @@ mod tests {
 
     #[test]
     fn a_common_password_is_refused_in_any_letter_case() {
-        for typed in ["password", "PassWord", "qwertyuiop", "12345678", "1234567890", "１２３４５６７８"] {
+        for typed in
+            ["password", "PassWord", "qwertyuiop", "12345678", "1234567890", "１２３４５６７８"]
+        {
             assert_eq!(choose(typed), Err(InvalidValue::TooCommon), "{typed}");
         }
     }

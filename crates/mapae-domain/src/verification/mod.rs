@@ -413,8 +413,7 @@ impl Verification {
         });
         record.challenge = challenge;
         record.sends_used += 1;
-        record.expires_at =
-            now.plus(policy.lifetime(record.contact.channel(), &record.purpose));
+        record.expires_at = now.plus(policy.lifetime(record.contact.channel(), &record.purpose));
         record.resend_at = now.plus(policy.resend_after);
         record.version += 1;
         Ok(Self(record))

@@ -124,10 +124,9 @@ fn a_resend_waits_and_a_refused_one_changes_nothing() {
 fn the_previous_code_stays_good_for_five_minutes_after_a_resend() {
     let challenge = Challenge { code: SECOND, link: None };
     let policy = VerificationPolicy::default();
-    for (at, expected) in [
-        (60 + 299, Ok(())),
-        (60 + 300, Err(ProofRefused::Mismatch { attempts_left: 4 })),
-    ] {
+    for (at, expected) in
+        [(60 + 299, Ok(())), (60 + 300, Err(ProofRefused::Mismatch { attempts_left: 4 }))]
+    {
         for proof in [RIGHT, SECOND] {
             let resent =
                 begin(Standing::Genuine).resend(challenge, &policy, after(60)).expect("a resend");
@@ -144,8 +143,7 @@ fn a_resend_gives_no_new_attempts_and_ends_with_the_sends() {
     let policy = VerificationPolicy::default();
     let (mut verification, _) = begin(Standing::Genuine).prove(Proof::Code(WRONG), after(1));
     for send in 1..=4 {
-        verification =
-            verification.resend(challenge, &policy, after(send * 60)).expect("a resend");
+        verification = verification.resend(challenge, &policy, after(send * 60)).expect("a resend");
     }
     assert_eq!(verification.attempts_left(), 4);
     let refused = verification.resend(challenge, &policy, after(600)).err();

@@ -14,10 +14,6 @@ use crate::inbox::{MAX_SHOWN, code_in, link_in};
 use crate::problem::Problem;
 use crate::time::rfc3339;
 
-/// What the pages of the inbox read.
-#[derive(Clone)]
-pub(crate) struct InboxPages(pub(crate) Arc<Inbox>);
-
 /// The inbox as people read it.
 pub(crate) fn routes(routes: Route) -> Route {
     routes.at("/dev/inbox", get(list)).at("/dev/inbox/messages/:id/html", get(mail))
@@ -26,25 +22,29 @@ pub(crate) fn routes(routes: Route) -> Route {
 #[handler]
 async fn list(
     PreferredLocale(locale): PreferredLocale,
-    pages: Data<&InboxPages>,
+    inbox: Data<&Arc<Inbox>>,
 ) -> poem::Result<Response> {
-    let messages = read(&pages.0.0).await?;
+    let messages = read(&inbox).await?;
     let newest = messages.first().map(|message| message.id.to_string()).unwrap_or_default();
     let messages: Vec<Value> = messages.iter().map(shown).collect();
-    let html = render("inbox.html", include_str!("../../assets/inbox.html"), context! {
-        locale => locale.as_str(),
-        words => words(locale),
-        newest,
-        messages,
-    });
+    let html = render(
+        "inbox.html",
+        include_str!("../../assets/inbox.html"),
+        context! {
+            locale => locale.as_str(),
+            words => words(locale),
+            newest,
+            messages,
+        },
+    );
     Ok(page(StatusCode::OK, html))
 }
 
 /// A mail's HTML, as a mail program would show it: without scripts, and without anything from
 /// elsewhere.
 #[handler]
-async fn mail(Path(id): Path<String>, pages: Data<&InboxPages>) -> poem::Result<Response> {
-    let messages = read(&pages.0.0).await?;
+async fn mail(Path(id): Path<String>, inbox: Data<&Arc<Inbox>>) -> poem::Result<Response> {
+    let messages = read(&inbox).await?;
     let html = messages
         .into_iter()
         .find(|message| message.id.to_string() == id)

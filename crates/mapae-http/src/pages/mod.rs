@@ -11,7 +11,7 @@ use poem::web::Html;
 use poem::{IntoResponse, Response, Route, get, handler};
 
 pub(crate) use docs::routes as docs_routes;
-pub(crate) use inbox::{InboxPages, routes as inbox_routes};
+pub(crate) use inbox::routes as inbox_routes;
 pub(crate) use verify::routes as verify_routes;
 
 /// What a page may load: its own stylesheet and scripts, and nothing from anywhere else.
@@ -61,7 +61,5 @@ fn inbox_script() -> Response {
 
 /// What pages load.
 pub(crate) fn asset_routes(routes: Route) -> Route {
-    routes
-        .at("/assets/pages.css", get(stylesheet))
-        .at("/assets/inbox.js", get(inbox_script))
+    routes.at("/assets/pages.css", get(stylesheet)).at("/assets/inbox.js", get(inbox_script))
 }

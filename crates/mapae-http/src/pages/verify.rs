@@ -52,16 +52,20 @@ async fn show(
         Locale::Ko => "이메일 주소 확인",
         Locale::En => "Confirm",
     };
-    let html = render("verify.html", include_str!("../../assets/verify.html"), context! {
-        locale => locale.as_str(),
-        title => words.title,
-        text => words.text,
-        note => words.note,
-        // Shown back only in the form that it has as a key.
-        key => is_key_like(&key).then_some(&key),
-        button,
-        bad => false,
-    });
+    let html = render(
+        "verify.html",
+        include_str!("../../assets/verify.html"),
+        context! {
+            locale => locale.as_str(),
+            title => words.title,
+            text => words.text,
+            note => words.note,
+            // Shown back only in the form that it has as a key.
+            key => is_key_like(&key).then_some(&key),
+            button,
+            bad => false,
+        },
+    );
     Ok(page(StatusCode::OK, html))
 }
 
@@ -85,8 +89,7 @@ async fn confirm(
         Err(error) if !wants_page => Ok(prove_problem(&error).into_response()),
         Err(error) => {
             let status = StatusCode::from_u16(prove_problem(&error).status);
-            let already =
-                matches!(error, ProveError::Refused(ProofRefused::AlreadyVerified));
+            let already = matches!(error, ProveError::Refused(ProofRefused::AlreadyVerified));
             let words = failure_words(&error, locale);
             Ok(outcome_page(status.unwrap_or_default(), &words, locale, !already))
         }
@@ -109,13 +112,17 @@ async fn confirm(
 }
 
 fn outcome_page(status: StatusCode, words: &Words, locale: Locale, bad: bool) -> Response {
-    let html = render("verify.html", include_str!("../../assets/verify.html"), context! {
-        locale => locale.as_str(),
-        title => words.title,
-        text => words.text,
-        note => words.note,
-        bad,
-    });
+    let html = render(
+        "verify.html",
+        include_str!("../../assets/verify.html"),
+        context! {
+            locale => locale.as_str(),
+            title => words.title,
+            text => words.text,
+            note => words.note,
+            bad,
+        },
+    );
     page(status, html)
 }
 
@@ -123,30 +130,38 @@ fn failure_words(error: &ProveError, locale: Locale) -> Words {
     let ko = |title, text| Words { title, text, note: "이 창은 닫으셔도 됩니다." };
     let en = |title, text| Words { title, text, note: "You can close this page." };
     match (error, locale) {
-        (ProveError::Refused(ProofRefused::AlreadyVerified), Locale::Ko) => {
-            ko("이미 확인되었습니다", "이 이메일 주소는 이미 확인되었습니다. 앱으로 돌아가 계속하시면 됩니다.")
-        }
-        (ProveError::Refused(ProofRefused::AlreadyVerified), Locale::En) => {
-            en("Already confirmed", "This e-mail address was confirmed before. Go back to the app to continue.")
-        }
-        (ProveError::Refused(ProofRefused::ContactTaken), Locale::Ko) => {
-            ko("이미 가입된 주소입니다", "이 이메일 주소로 만든 계정이 이미 있습니다. 그 계정으로 로그인해 주세요.")
-        }
-        (ProveError::Refused(ProofRefused::ContactTaken), Locale::En) => {
-            en("You have an account already", "An account has this e-mail address already. Please log in to it.")
-        }
-        (ProveError::Unavailable(_), Locale::Ko) => {
-            ko("잠시 후 다시 시도해 주세요", "지금은 확인할 수 없습니다. 메일의 링크를 잠시 후 다시 열어 주세요.")
-        }
-        (ProveError::Unavailable(_), Locale::En) => {
-            en("Please try again", "This cannot be confirmed right now. Please open the link again in a moment.")
-        }
-        (_, Locale::Ko) => {
-            ko("링크를 더 이상 쓸 수 없습니다", "링크가 만료되었거나 올바르지 않습니다. 앱에서 새 메일을 요청해 주세요.")
-        }
-        (_, Locale::En) => {
-            en("This link is no longer good", "It has expired, or is not complete. Please ask for a new mail in the app.")
-        }
+        (ProveError::Refused(ProofRefused::AlreadyVerified), Locale::Ko) => ko(
+            "이미 확인되었습니다",
+            "이 이메일 주소는 이미 확인되었습니다. 앱으로 돌아가 계속하시면 됩니다.",
+        ),
+        (ProveError::Refused(ProofRefused::AlreadyVerified), Locale::En) => en(
+            "Already confirmed",
+            "This e-mail address was confirmed before. Go back to the app to continue.",
+        ),
+        (ProveError::Refused(ProofRefused::ContactTaken), Locale::Ko) => ko(
+            "이미 가입된 주소입니다",
+            "이 이메일 주소로 만든 계정이 이미 있습니다. 그 계정으로 로그인해 주세요.",
+        ),
+        (ProveError::Refused(ProofRefused::ContactTaken), Locale::En) => en(
+            "You have an account already",
+            "An account has this e-mail address already. Please log in to it.",
+        ),
+        (ProveError::Unavailable(_), Locale::Ko) => ko(
+            "잠시 후 다시 시도해 주세요",
+            "지금은 확인할 수 없습니다. 메일의 링크를 잠시 후 다시 열어 주세요.",
+        ),
+        (ProveError::Unavailable(_), Locale::En) => en(
+            "Please try again",
+            "This cannot be confirmed right now. Please open the link again in a moment.",
+        ),
+        (_, Locale::Ko) => ko(
+            "링크를 더 이상 쓸 수 없습니다",
+            "링크가 만료되었거나 올바르지 않습니다. 앱에서 새 메일을 요청해 주세요.",
+        ),
+        (_, Locale::En) => en(
+            "This link is no longer good",
+            "It has expired, or is not complete. Please ask for a new mail in the app.",
+        ),
     }
 }
 
