@@ -1,1 +1,60 @@
-//! x
+//! Starts the real binary on a database of its own, and speaks to it over HTTP.
+//!
+//! A test says what it asks and what it expects; how the process is found, started, read and ended
+//! stands here.
+#![expect(clippy::expect_used, clippy::panic, reason = "test code: what fails here fails a test")]
+
+mod binary;
+mod server;
+
+use serde_json::Value;
+
+pub use binary::{server_binary, workspace};
+pub use server::{Answer, Server, ServerOptions};
+
+/// The message of the inbox that a test waits for.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The whole of it, as the inbox shows it.
+    pub json: Value,
+}
+
+impl Message {
+    /// The code in it.
+    pub fn code(&self) -> String {
+        self.text_of("code")
+    }
+
+    /// The link in it.
+    pub fn link(&self) -> String {
+        self.text_of("link")
+    }
+
+    /// The key of the link in it.
+    pub fn key(&self) -> String {
+        let link = self.link();
+        link.split_once("key=").expect("a link with a key").1.to_owned()
+    }
+
+    /// The subject, or nothing for a short message.
+    pub fn subject(&self) -> &str {
+        self.json["subject"].as_str().unwrap_or_default()
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        self.json["text"].as_str().expect("every message has a text")
+    }
+
+    fn text_of(&self, member: &str) -> String {
+        let text = self.json[member].as_str();
+        text.unwrap_or_else(|| panic!("the message has no {member}: {}", self.json)).to_owned()
+    }
+}
+
+/// A code that is certainly not `code`: of the same length, with another last digit.
+pub fn wrong(code: &str, nth: usize) -> String {
+    let number: usize = code.parse().expect("a code of digits");
+    let other = (number + 1 + nth) % 10_usize.pow(u32::try_from(code.len()).expect("a short code"));
+    format!("{other:0width$}", width = code.len())
+}

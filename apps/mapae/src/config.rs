@@ -1,0 +1,484 @@
+//! The configuration: defaults, then `mapae.toml`, then `MAPAE_…` variables.
+//!
+//! `MAPAE_DATABASE__URL` is `url` in `[database]`. Any variable may be given as the name of a file
+//! that holds its value, with `_FILE` behind its own name. A key that is none is an error that
+//! names it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use mapae_application::Settings;
+use mapae_domain::user::PasswordPolicy;
+use mapae_domain::{Region, RegistrationPolicy, SessionPolicy, VerificationPolicy};
+use mapae_token_jwt::Algorithm;
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
+
+use crate::logging::LogConfig;
+
+/// The configuration file that is read where none is named.
+const DEFAULT_FILE: &str = "mapae.toml";
+/// Variables that are not settings: read elsewhere, or for tests.
+const NOT_SETTINGS: [&str; 3] = ["config", "test_", "e2e_"];
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// A key is none, or a value is of the wrong form.
+    #[error("configuration: {0}")]
+    Read(Box<figment::Error>),
+    /// The named file is not there.
+    #[error("configuration: the file {} cannot be read", .0.display())]
+    Missing(PathBuf),
+    /// A variable names a file that cannot be read.
+    #[error("configuration: {variable} names a file that cannot be read")]
+    SecretFile {
+        /// The variable.
+        variable: String,
+        /// Why it cannot.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// A value is outside its bounds, or does not fit the mode.
+    #[error("configuration: {0}")]
+    Invalid(String),
+}
+
+/// How careful the installation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mode {
+    /// Everything works at once: messages are caught in the inbox, the secret is made.
+    Development,
+    /// Nothing is guessed: whatever matters must be configured.
+    Production,
+}
+
+/// Who takes messages of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Sender {
+    /// The inbox of development.
+    Inbox,
+}
+
+/// A length of time as people write it: `30m`, `7d`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Length(pub(crate) Duration);
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text)
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom("is no length of time such as 90s, 30m, 24h or 7d"))
+    }
+}
+
+/// A secret of the configuration.
+#[derive(Clone, Default)]
+pub(crate) struct ConfigSecret(Zeroizing<String>);
+
+impl ConfigSecret {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ConfigSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ConfigSecret(…)")
+    }
+}
+
+impl<'de> Deserialize<'de> for ConfigSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|secret| Self(Zeroizing::new(secret)))
+    }
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) mode: Mode,
+    #[serde(default)]
+    pub(crate) public_origin: Option<String>,
+    #[serde(default)]
+    pub(crate) secret: Option<ConfigSecret>,
+    #[serde(default)]
+    pub(crate) server: ServerConfig,
+    #[serde(default)]
+    pub(crate) database: DatabaseConfig,
+    #[serde(default)]
+    pub(crate) registration: RegistrationConfig,
+    #[serde(default)]
+    pub(crate) verification: VerificationConfig,
+    #[serde(default)]
+    pub(crate) mail: MailConfig,
+    #[serde(default)]
+    pub(crate) sms: SmsConfig,
+    #[serde(default)]
+    pub(crate) messages: MessagesConfig,
+    #[serde(default)]
+    pub(crate) tokens: TokensConfig,
+    #[serde(default)]
+    pub(crate) password: PasswordConfig,
+    #[serde(default)]
+    pub(crate) log: LogConfig,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ServerConfig {
+    /// The address and port to listen on.
+    pub(crate) listen: String,
+    /// How long requests under way may take to finish once the process is told to stop.
+    pub(crate) shutdown_grace: Length,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            shutdown_grace: Length(Duration::from_secs(20)),
+        }
+    }
+}
+
+/// `[database]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DatabaseConfig {
+    /// `sqlite://path`.
+    pub(crate) url: String,
+    /// What a commit waits for, on SQLite.
+    pub(crate) synchronous: Synchronous,
+    /// How many connections read at once.
+    pub(crate) readers: u32,
+    /// How long to wait for a turn at the database before the answer is 503.
+    pub(crate) timeout: Length,
+}
+
+/// What a commit waits for, on SQLite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Synchronous {
+    /// The disk: what was acknowledged outlives the loss of power.
+    Full,
+    /// The operating system: the last moments may be lost with the power, and the file stays good.
+    Normal,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self {
+            url: "sqlite://data/mapae.db".to_owned(),
+            synchronous: Synchronous::Full,
+            readers: 4,
+            timeout: Length(Duration::from_secs(5)),
+        }
+    }
+}
+
+/// What a registration has to prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Requirement {
+    Email,
+    Phone,
+}
+
+/// `[registration]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RegistrationConfig {
+    pub(crate) require: Vec<Requirement>,
+    pub(crate) default_region: String,
+    pub(crate) reveal_taken: bool,
+    pub(crate) lifetime: Length,
+}
+
+impl Default for RegistrationConfig {
+    fn default() -> Self {
+        let policy = RegistrationPolicy::default();
+        Self {
+            require: vec![Requirement::Email],
+            default_region: "KR".to_owned(),
+            reveal_taken: policy.reveal_taken,
+            lifetime: Length(policy.lifetime),
+        }
+    }
+}
+
+/// `[verification]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct VerificationConfig {
+    pub(crate) code_length: u8,
+    pub(crate) email_lifetime: Length,
+    pub(crate) sms_lifetime: Length,
+    pub(crate) attempts: u8,
+    pub(crate) resend_after: Length,
+    pub(crate) sends: u8,
+    pub(crate) contact_sends: u32,
+    pub(crate) receipt_lifetime: Length,
+}
+
+impl Default for VerificationConfig {
+    fn default() -> Self {
+        let policy = VerificationPolicy::default();
+        Self {
+            code_length: policy.code_length,
+            email_lifetime: Length(policy.email_lifetime),
+            sms_lifetime: Length(policy.sms_lifetime),
+            attempts: policy.attempts,
+            resend_after: Length(policy.resend_after),
+            sends: policy.sends,
+            contact_sends: policy.contact_sends,
+            receipt_lifetime: Length(policy.receipt_lifetime),
+        }
+    }
+}
+
+/// `[mail]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MailConfig {
+    pub(crate) senders: Vec<Sender>,
+}
+
+impl Default for MailConfig {
+    fn default() -> Self {
+        Self { senders: vec![Sender::Inbox] }
+    }
+}
+
+/// `[sms]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SmsConfig {
+    pub(crate) senders: Vec<Sender>,
+    /// The regions whose numbers get short messages.
+    pub(crate) countries: Vec<String>,
+}
+
+impl Default for SmsConfig {
+    fn default() -> Self {
+        Self { senders: vec![Sender::Inbox], countries: vec!["KR".to_owned()] }
+    }
+}
+
+/// `[messages]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MessagesConfig {
+    /// What messages call the service.
+    pub(crate) service_name: String,
+    /// A folder whose templates replace Mapae's own.
+    pub(crate) templates: Option<PathBuf>,
+}
+
+impl Default for MessagesConfig {
+    fn default() -> Self {
+        Self { service_name: "Mapae".to_owned(), templates: None }
+    }
+}
+
+/// `[tokens]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TokensConfig {
+    pub(crate) algorithm: String,
+    pub(crate) issuer: Option<String>,
+    pub(crate) audience: String,
+    pub(crate) access_lifetime: Length,
+    pub(crate) refresh_lifetime: Length,
+    pub(crate) session_lifetime: Length,
+    pub(crate) reuse_window: Length,
+}
+
+impl Default for TokensConfig {
+    fn default() -> Self {
+        let policy = SessionPolicy::default();
+        Self {
+            algorithm: "ES256".to_owned(),
+            issuer: None,
+            audience: "mapae".to_owned(),
+            access_lifetime: Length(policy.access_lifetime),
+            refresh_lifetime: Length(policy.refresh_lifetime),
+            session_lifetime: Length(policy.session_lifetime),
+            reuse_window: Length(policy.reuse_window),
+        }
+    }
+}
+
+/// `[password]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PasswordConfig {
+    pub(crate) min_length: usize,
+}
+
+impl Default for PasswordConfig {
+    fn default() -> Self {
+        Self { min_length: PasswordPolicy::default().min_length }
+    }
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::new().merge(Serialized::default("mode", "development"));
+        match file {
+            Some(file) if !file.is_file() => return Err(ConfigError::Missing(file.to_owned())),
+            Some(file) => figment = figment.merge(Toml::file_exact(file)),
+            None => figment = figment.merge(Toml::file_exact(DEFAULT_FILE)),
+        }
+        let plain = Env::prefixed("MAPAE_").filter(|key| {
+            let key = key.as_str().to_ascii_lowercase();
+            !key.ends_with("_file") && !NOT_SETTINGS.iter().any(|other| key.starts_with(other))
+        });
+        figment = figment.merge(plain.split("__"));
+        for (variable, value) in secret_files()? {
+            let key = variable.to_ascii_lowercase().replace("__", ".");
+            figment = figment.merge(Serialized::default(&key, value.as_str()));
+        }
+        let config: Self =
+            figment.extract().map_err(|error| ConfigError::Read(Box::new(error)))?;
+        config.check()
+    }
+
+    fn check(self) -> Result<Self, ConfigError> {
+        let invalid = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
+        if let Some(origin) = &self.public_origin {
+            check_origin(origin, self.mode)?;
+        }
+        if self.mail.senders.is_empty() {
+            return invalid("mail.senders must name a sender");
+        }
+        if self.sms.senders.is_empty() {
+            return invalid("sms.senders must name a sender");
+        }
+        if self.mode == Mode::Production {
+            if self.public_origin.is_none() {
+                return invalid("public_origin is missing, which mode = \"production\" needs: links in messages begin with it");
+            }
+            if self.secret.is_none() {
+                return invalid("secret is missing, which mode = \"production\" needs: set MAPAE_SECRET or MAPAE_SECRET_FILE to 32 random bytes in base64 (openssl rand -base64 32)");
+            }
+            if self.mail.senders.contains(&Sender::Inbox) {
+                return invalid("mail.senders names the inbox, which mode = \"production\" refuses: whoever reads it reads everyone's codes");
+            }
+            if self.sms.senders.contains(&Sender::Inbox) {
+                return invalid("sms.senders names the inbox, which mode = \"production\" refuses: whoever reads it reads everyone's codes");
+            }
+        }
+        self.settings()?;
+        self.algorithm()?;
+        Ok(self)
+    }
+
+    /// The rules of the use cases.
+    pub(crate) fn settings(&self) -> Result<Settings, ConfigError> {
+        let invalid = |error: &dyn std::fmt::Display| ConfigError::Invalid(error.to_string());
+        let region = |code: &str, key: &str| {
+            Region::parse(code)
+                .map_err(|_| ConfigError::Invalid(format!("{key} is no ISO 3166-1 alpha-2 code")))
+        };
+        let lengths = PasswordPolicy::MIN_LENGTHS;
+        if !lengths.contains(&self.password.min_length) {
+            let (least, greatest) = (lengths.start(), lengths.end());
+            return Err(ConfigError::Invalid(format!(
+                "password.min_length must be between {least} and {greatest}"
+            )));
+        }
+        let (minute, month) = (Duration::from_secs(60), Duration::from_secs(30 * 86_400));
+        if !(minute..=month).contains(&self.registration.lifetime.0) {
+            return Err(invalid(&"registration.lifetime must be between 1m and 30d"));
+        }
+        let (registration, verification, tokens) =
+            (&self.registration, &self.verification, &self.tokens);
+        Ok(Settings {
+            registration: RegistrationPolicy {
+                require_email: registration.require.contains(&Requirement::Email),
+                require_phone: registration.require.contains(&Requirement::Phone),
+                lifetime: registration.lifetime.0,
+                reveal_taken: registration.reveal_taken,
+            },
+            verification: VerificationPolicy {
+                code_length: verification.code_length,
+                email_lifetime: verification.email_lifetime.0,
+                sms_lifetime: verification.sms_lifetime.0,
+                attempts: verification.attempts,
+                resend_after: verification.resend_after.0,
+                sends: verification.sends,
+                contact_sends: verification.contact_sends,
+                receipt_lifetime: verification.receipt_lifetime.0,
+            }
+            .check()
+            .map_err(|error| invalid(&error))?,
+            session: SessionPolicy {
+                access_lifetime: tokens.access_lifetime.0,
+                refresh_lifetime: tokens.refresh_lifetime.0,
+                session_lifetime: tokens.session_lifetime.0,
+                reuse_window: tokens.reuse_window.0,
+            }
+            .check()
+            .map_err(|error| invalid(&error))?,
+            password: PasswordPolicy { min_length: self.password.min_length },
+            default_region: region(&registration.default_region, "registration.default_region")?,
+            sms_regions: self
+                .sms
+                .countries
+                .iter()
+                .map(|code| region(code, "sms.countries"))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What signs tokens.
+    pub(crate) fn algorithm(&self) -> Result<Algorithm, ConfigError> {
+        Algorithm::parse(&self.tokens.algorithm).ok_or_else(|| {
+            ConfigError::Invalid("tokens.algorithm must be \"ES256\" or \"EdDSA\"".to_owned())
+        })
+    }
+}
+
+/// The variables that name a file, less `_FILE`, with what the file holds.
+fn secret_files() -> Result<Vec<(String, Zeroizing<String>)>, ConfigError> {
+    let mut found = Vec::new();
+    for (variable, path) in std::env::vars() {
+        let named = variable.strip_prefix("MAPAE_").and_then(|rest| rest.strip_suffix("_FILE"));
+        let Some(key) = named else { continue };
+        let content = std::fs::read_to_string(&path)
+            .map_err(|cause| ConfigError::SecretFile { variable: variable.clone(), cause })?;
+        let content = Zeroizing::new(content);
+        found.push((key.to_owned(), Zeroizing::new(content.trim_end().to_owned())));
+    }
+    Ok(found)
+}
+
+/// Sees that an origin is one (RFC 6454 §4): scheme, host and port, and nothing behind them.
+fn check_origin(origin: &str, mode: Mode) -> Result<(), ConfigError> {
+    let invalid = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
+    let Ok(uri) = origin.parse::<poem::http::Uri>() else {
+        return invalid("public_origin is no origin such as https://auth.example.com");
+    };
+    let has_credentials = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    let bare = uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/');
+    let scheme = uri.scheme_str().unwrap_or_default();
+    if !matches!(scheme, "http" | "https") || uri.host().is_none() || has_credentials || !bare {
+        return invalid("public_origin is no origin such as https://auth.example.com: a scheme, a host, perhaps a port, and nothing behind them");
+    }
+    if mode == Mode::Production && scheme != "https" {
+        return invalid("public_origin must begin with https:// where mode = \"production\"");
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! `mapae serve` and `mapae migrate`.
+
+use std::future::Future;
+
+use poem::Server;
+use poem::listener::{Acceptor as _, Listener as _, TcpListener};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::Failure;
+use crate::config::{Config, Mode};
+use crate::wire::{self, System};
+
+/// Brings the database to this release's schema.
+pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
+    let store = wire::open_store(config).await?;
+    let applied = store.migrate().await?;
+    tracing::info!(applied, "database is at this release's schema");
+    store.close().await?;
+    Ok(())
+}
+
+/// Serves until the process is told to stop, then finishes what is under way.
+pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
+    let stop = stop_signal()?;
+    let acceptor = TcpListener::bind(config.server.listen.clone()).into_acceptor().await?;
+    let address = acceptor
+        .local_addr()
+        .first()
+        .and_then(|address| address.as_socket_addr().copied())
+        .ok_or("the listener has no address")?;
+    let public_origin = match &config.public_origin {
+        Some(origin) => origin.clone(),
+        None => format!("http://localhost:{}", address.port()),
+    };
+
+    let store = wire::open_store(&config).await?;
+    store.migrate().await?;
+    let System { store, application, worker, http } =
+        wire::build(&config, store, &public_origin).await?;
+    let (worker_stop, stopped) = watch::channel(false);
+    let worker = tokio::spawn(worker.run(until(stopped)));
+
+    if config.mode == Mode::Development {
+        tracing::warn!(
+            inbox = %format!("{public_origin}/dev/inbox"),
+            "development: messages are not sent, anyone who can connect reads them"
+        );
+    }
+    tracing::info!(docs = %format!("{public_origin}/docs"), "listening on http://{address}");
+    Server::new_with_acceptor(acceptor)
+        .run_with_graceful_shutdown(
+            mapae_http::service(application, http),
+            stop,
+            Some(config.server.shutdown_grace.0),
+        )
+        .await?;
+
+    tracing::info!("stopping");
+    worker_stop.send_replace(true);
+    worker.await?;
+    store.close().await?;
+    Ok(())
+}
+
+/// Ready once the flag is up.
+async fn until(mut flag: watch::Receiver<bool>) {
+    // The sender outlives the worker; were it gone, to stop would be right as well.
+    if flag.wait_for(|up| *up).await.is_err() {
+        tracing::warn!("whoever stops the worker is gone");
+    }
+}
+
+/// Ready when the process is told to stop: by a service manager, or by a person.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

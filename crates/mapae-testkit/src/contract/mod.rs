@@ -1,0 +1,16 @@
+//! What each port promises, one function a promise, and one macro a port that turns the promises
+//! into tests of an adapter.
+//!
+//! A macro declares its tests where it stands, named after the promises; give each a module of its
+//! own:
+//!
+//! ```ignore
+//! mod store {
+//!     mapae_testkit::store_contract! { super::fresh().await }
+//! }
+//! ```
+//!
+//! The crate that uses a macro needs `tokio` among its dependencies.
+
+mod macros;
+pub mod store;

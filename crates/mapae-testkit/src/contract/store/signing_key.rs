@@ -1,0 +1,29 @@
+//! Signing keys.
+
+use std::sync::Arc;
+
+use mapae_application::ports::{SigningKeyRecord, Store};
+
+use super::stored;
+use crate::build;
+
+/// Keys come back as they were, oldest first. Their names differ by letter case.
+pub async fn signing_keys_come_back_oldest_first(store: Arc<dyn Store>) {
+    let key = |kid: &str, algorithm: &str, seconds| SigningKeyRecord {
+        kid: kid.to_owned(),
+        algorithm: algorithm.to_owned(),
+        sealed: (0..=u8::MAX).cycle().take(2_000).collect(),
+        created_at: build::after(seconds),
+    };
+    assert!(store.read().await.unwrap().signing_keys().await.unwrap().is_empty());
+    let keys = [
+        key("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "ES256", 0),
+        key("nZBlSxH8UdcCD-6mnWxf4w_7NOwxfzaFhKXzSrgc9xS", "EdDSA", 1),
+        key("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "ES256", 2),
+    ];
+    for position in [1, 2, 0] {
+        stored!(store, work => { work.insert_signing_key(&keys[position]).await.unwrap() });
+    }
+    assert_eq!(store.read().await.unwrap().signing_keys().await.unwrap(), keys);
+    assert_eq!(store.begin().await.unwrap().signing_keys().await.unwrap(), keys);
+}

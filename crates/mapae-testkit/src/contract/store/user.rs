@@ -1,0 +1,318 @@
+//! Users, their contacts, names and decisions.
+
+use std::sync::Arc;
+
+use mapae_application::ports::Store;
+use mapae_domain::user::{UserRecord, UserStatus};
+use mapae_domain::{
+    Channel, Contact, Locale, Nickname, PasswordHash, PersonName, RegistrationId, Role, User,
+    UserContact, UserId, Username,
+};
+
+use super::{a_stored_user, assert_stale, race, settled, stored};
+use crate::build;
+
+async fn read(store: &Arc<dyn Store>, id: UserId) -> User {
+    let mut view = store.read().await.unwrap();
+    view.user(id).await.unwrap().expect("the user")
+}
+
+/// An id, a name or a contact that nobody has finds nobody.
+pub async fn an_unknown_user_is_none(store: Arc<dyn Store>) {
+    let email = build::unique_email();
+    a_stored_user(&store, [email.into()]).await;
+    let mut view = store.read().await.unwrap();
+    let id = build::user_id();
+    assert!(view.user(id).await.unwrap().is_none());
+    assert!(view.user_by_username(&build::unique_username()).await.unwrap().is_none());
+    for channel in Channel::ALL {
+        let contact = build::unique_contact(channel);
+        assert!(view.user_by_contact(&contact).await.unwrap().is_none());
+    }
+    assert!(view.consents_of_user(id).await.unwrap().is_empty());
+}
+
+fn a_full_user() -> User {
+    let base = build::a_user([]);
+    let held = |contact, seconds| UserContact {
+        verified_at: build::after(seconds),
+        ..build::a_user_contact(contact)
+    };
+    User::from_record(UserRecord {
+        username: Some(build::unique_username()),
+        nickname: Some(Nickname::parse("🦊 여우").expect("a nickname")),
+        name: Some(PersonName::parse("Nguyễn Văn \"A\" O'Neil").expect("a name")),
+        locale: Locale::Ko,
+        roles: ["admin", "support:read", "a-b_c"].map(|r| Role::parse(r).expect("a role")).into(),
+        status: UserStatus::Disabled,
+        password_hash: Some(PasswordHash::from_stored("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA")),
+        auth_generation: u32::MAX,
+        contacts: vec![
+            held(build::unique_email().into(), 1),
+            held(build::unique_phone().into(), 2),
+        ],
+        updated_at: build::after(3),
+        version: 7,
+        ..base.record().clone()
+    })
+}
+
+/// Stores a user together with the username, as the end of a registration does.
+async fn register(store: &Arc<dyn Store>, user: &User) {
+    let registration = build::a_registration(build::unique_email());
+    stored!(store, work => {
+        if let Some(name) = &user.record().username {
+            let until = build::after(60);
+            let reserved =
+                work.reserve_username(name, registration.id(), until, build::START).await.unwrap();
+            assert!(reserved);
+        }
+        work.insert_registration(&registration).await.unwrap();
+        work.insert_user(user).await.unwrap();
+        if let Some(name) = &user.record().username {
+            work.assign_username(name, registration.id(), user.id()).await.unwrap();
+        }
+    });
+}
+
+/// A user with every field that there can be comes back as it was, by whatever it is found.
+pub async fn a_full_user_comes_back_as_it_was(store: Arc<dyn Store>) {
+    let user = a_full_user();
+    register(&store, &user).await;
+    register(&store, &a_full_user()).await;
+    let record = user.record();
+    let mut view = store.read().await.unwrap();
+    assert_eq!(view.user(user.id()).await.unwrap().as_ref(), Some(&user));
+    let name = record.username.clone().expect("a username");
+    assert_eq!(view.user_by_username(&name).await.unwrap().as_ref(), Some(&user));
+    for held in &record.contacts {
+        let found = view.user_by_contact(&held.contact).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&user));
+    }
+    drop(view);
+    let mut work = store.begin().await.unwrap();
+    assert_eq!(work.user(user.id()).await.unwrap().as_ref(), Some(&user));
+}
+
+/// A user with nothing that it can do without comes back as it was.
+pub async fn a_bare_user_comes_back_as_it_was(store: Arc<dyn Store>) {
+    let user = a_stored_user(&store, []).await;
+    assert_eq!(read(&store, user.id()).await, user);
+}
+
+/// Every field of a user but the contacts is stored by an update, set or cleared.
+pub async fn an_updated_user_comes_back_changed(store: Arc<dyn Store>) {
+    let before = a_full_user();
+    register(&store, &before).await;
+    let cleared = UserRecord {
+        nickname: None,
+        name: None,
+        locale: Locale::En,
+        roles: Vec::new(),
+        status: UserStatus::Active,
+        password_hash: None,
+        auth_generation: 1,
+        updated_at: build::after(50),
+        version: 8,
+        ..before.record().clone()
+    };
+    let cleared = User::from_record(cleared);
+    stored!(store, work => { work.update_user(&cleared).await.unwrap() });
+    assert_eq!(read(&store, before.id()).await, cleared);
+    let again = User::from_record(UserRecord { version: 9, ..before.record().clone() });
+    stored!(store, work => { work.update_user(&again).await.unwrap() });
+    assert_eq!(read(&store, before.id()).await, again);
+}
+
+/// An update leaves the contacts as they are; a contact that was added is stored by itself.
+pub async fn a_contact_is_added_by_itself(store: Arc<dyn Store>) {
+    let before = a_stored_user(&store, [build::unique_email().into()]).await;
+    let added = UserContact {
+        verified_at: build::after(5),
+        ..build::a_user_contact(build::unique_phone().into())
+    };
+    let after = before.clone().add_contact(added.clone(), build::after(5)).expect("a free channel");
+    stored!(store, work => { work.update_user(&after).await.unwrap() });
+    assert_eq!(read(&store, before.id()).await.record().contacts, before.record().contacts);
+    stored!(store, work => { work.insert_user_contact(before.id(), &added).await.unwrap() });
+    assert_eq!(read(&store, before.id()).await, after);
+    let mut view = store.read().await.unwrap();
+    assert_eq!(view.user_by_contact(&added.contact).await.unwrap(), Some(after));
+}
+
+/// An update whose version is not the next one is stale, and stores nothing.
+pub async fn a_stale_update_of_a_user_is_refused(store: Arc<dyn Store>) {
+    let before = a_stored_user(&store, [build::unique_email().into()]).await;
+    let hash = |text: &str| PasswordHash::from_stored(text);
+    let first = before.clone().rehash_password(hash("first"), build::after(1));
+    stored!(store, work => { work.update_user(&first).await.unwrap() });
+    let second = before.rehash_password(hash("second"), build::after(2));
+    let skipping = UserRecord { version: 3, ..first.record().clone() };
+    for stale in [second, first.clone(), User::from_record(skipping)] {
+        let mut work = store.begin().await.unwrap();
+        let refused = work.update_user(&stale).await;
+        assert_stale(refused, &format!("version {} after 1", stale.record().version));
+        drop(work);
+        assert_eq!(read(&store, first.id()).await, first);
+    }
+}
+
+/// A contact that a user holds makes no second user, nor becomes a second user's.
+pub async fn a_contact_is_held_by_one_user(store: Arc<dyn Store>) {
+    for channel in Channel::ALL {
+        let contact = build::unique_contact(channel);
+        let holder = a_stored_user(&store, [contact.clone()]).await;
+        let rival = build::a_user([contact.clone()]);
+        let mut work = store.begin().await.unwrap();
+        assert_stale(work.insert_user(&rival).await, "a second user of a contact");
+        drop(work);
+        let other = a_stored_user(&store, []).await;
+        let mut work = store.begin().await.unwrap();
+        let held = build::a_user_contact(contact.clone());
+        assert_stale(work.insert_user_contact(other.id(), &held).await, "a contact of two users");
+        drop(work);
+        let mut view = store.read().await.unwrap();
+        assert!(view.user(rival.id()).await.unwrap().is_none());
+        assert_eq!(view.user(other.id()).await.unwrap(), Some(other));
+        assert_eq!(view.user_by_contact(&contact).await.unwrap(), Some(holder));
+    }
+}
+
+/// Of many who become users with one contact at once, one does.
+pub async fn a_contact_makes_one_user_among_many_at_once(store: Arc<dyn Store>) {
+    let contact: Contact = build::unique_email().into();
+    let made = race(20, |_| {
+        let (store, contact) = (Arc::clone(&store), contact.clone());
+        async move {
+            let user = build::a_user([contact.clone()]);
+            settled!(store, work => {
+                let free = work.user_by_contact(&contact).await?.is_none();
+                if free {
+                    work.insert_user(&user).await?;
+                }
+                free
+            })
+        }
+    })
+    .await;
+    assert_eq!(made.into_iter().filter(|made| *made).count(), 1);
+}
+
+async fn reserve(
+    store: &Arc<dyn Store>,
+    name: &Username,
+    registration: RegistrationId,
+    until: u64,
+    now: u64,
+) -> bool {
+    stored!(store, work => {
+        work.reserve_username(name, registration, build::after(until), build::after(now))
+            .await
+            .unwrap()
+    })
+}
+
+/// Inserts a registration and gives its id.
+async fn a_candidate(store: &Arc<dyn Store>) -> RegistrationId {
+    super::a_stored_registration(store).await.id()
+}
+
+/// A username is reserved for one registration, which may ask again, until the reservation expires.
+pub async fn a_username_is_reserved_once_until_it_expires(store: Arc<dyn Store>) {
+    let name = build::unique_username();
+    let (first, second) = (a_candidate(&store).await, a_candidate(&store).await);
+    assert!(reserve(&store, &name, first, 100, 0).await);
+    assert!(!reserve(&store, &name, second, 150, 50).await);
+    assert!(reserve(&store, &name, first, 120, 60).await, "the same registration asks again");
+    assert!(!reserve(&store, &name, second, 300, 119).await, "reserved anew until 120");
+    assert!(reserve(&store, &name, second, 300, 120).await, "expired at the instant of its expiry");
+    assert!(!reserve(&store, &name, first, 300, 121).await, "taken over");
+    assert!(reserve(&store, &build::unique_username(), first, 300, 121).await, "another name");
+}
+
+/// A username that is a user's is nobody else's, ever.
+pub async fn an_assigned_username_is_assigned_for_good(store: Arc<dyn Store>) {
+    let name = build::unique_username();
+    let (winner, rival) = (a_candidate(&store).await, a_candidate(&store).await);
+    assert!(reserve(&store, &name, winner, 100, 0).await);
+    let base = build::a_user([]);
+    let record = UserRecord { username: Some(name.clone()), ..base.record().clone() };
+    let user = User::from_record(record);
+    stored!(store, work => {
+        work.insert_user(&user).await.unwrap();
+        work.assign_username(&name, winner, user.id()).await.unwrap();
+    });
+    for now in [50, 100, 1_000_000_000] {
+        assert!(!reserve(&store, &name, rival, now + 100, now).await, "{now} s later");
+        assert!(!reserve(&store, &name, winner, now + 100, now).await, "{now} s later");
+    }
+    let mut view = store.read().await.unwrap();
+    assert_eq!(view.user_by_username(&name).await.unwrap(), Some(user));
+}
+
+/// A registration cannot assign a username that it does not have, or not any more.
+pub async fn a_username_that_was_lost_is_not_assigned(store: Arc<dyn Store>) {
+    let name = build::unique_username();
+    let (first, second) = (a_candidate(&store).await, a_candidate(&store).await);
+    assert!(reserve(&store, &name, first, 100, 0).await);
+    assert!(reserve(&store, &name, second, 300, 100).await);
+    let never = build::unique_username();
+    for name in [&name, &never] {
+        let base = build::a_user([]);
+        let record = UserRecord { username: Some(name.clone()), ..base.record().clone() };
+        let user = User::from_record(record);
+        let mut work = store.begin().await.unwrap();
+        let refused = async {
+            work.insert_user(&user).await?;
+            work.assign_username(name, first, user.id()).await
+        };
+        assert_stale(refused.await, "a username that the registration does not have");
+        drop(work);
+        let mut view = store.read().await.unwrap();
+        assert!(view.user_by_username(name).await.unwrap().is_none());
+    }
+}
+
+/// Of many registrations that reserve one username at once, one has it.
+pub async fn a_username_is_reserved_once_among_many_at_once(store: Arc<dyn Store>) {
+    let name = build::unique_username();
+    let reserved = race(20, |_| {
+        let (store, name) = (Arc::clone(&store), name.clone());
+        async move {
+            let registration = build::a_registration(build::unique_email());
+            settled!(store, work => {
+                let until = build::after(60);
+                let reserved = work
+                    .reserve_username(&name, registration.id(), until, build::START)
+                    .await?;
+                if reserved {
+                    work.insert_registration(&registration).await?;
+                }
+                reserved
+            })
+        }
+    })
+    .await;
+    assert_eq!(reserved.into_iter().filter(|reserved| *reserved).count(), 1);
+}
+
+/// Decisions are kept as a history, oldest first, and those of one user apart from another's.
+pub async fn decisions_are_kept_oldest_first(store: Arc<dyn Store>) {
+    let user = a_stored_user(&store, []).await;
+    let other = a_stored_user(&store, []).await;
+    let terms = build::consent("terms", "2026-11-01", true, build::START);
+    let mut by_mail = build::consent("marketing", "1", true, build::after(1));
+    by_mail.channel = Some(Channel::Email);
+    let mut withdrawn = build::consent("marketing", "1", false, build::after(2));
+    withdrawn.channel = Some(Channel::Email);
+    let history = [terms.clone(), by_mail, withdrawn];
+    stored!(store, work => {
+        work.insert_consents(user.id(), &history[..2]).await.unwrap();
+        work.insert_consents(other.id(), &[terms]).await.unwrap();
+        work.insert_consents(user.id(), &[]).await.unwrap();
+    });
+    stored!(store, work => { work.insert_consents(user.id(), &history[2..]).await.unwrap() });
+    let mut view = store.read().await.unwrap();
+    assert_eq!(view.consents_of_user(user.id()).await.unwrap(), history);
+    assert_eq!(view.consents_of_user(other.id()).await.unwrap().len(), 1);
+}

@@ -1,0 +1,26 @@
+//! Adapters that live in memory, for tests of what needs a port.
+
+mod clock;
+mod password;
+mod renderer;
+mod rng;
+mod secrets;
+mod sender;
+mod store;
+mod tokens;
+
+pub use clock::SetClock;
+pub use password::FakeHasher;
+pub use renderer::{FakeRenderer, code_in, link_key_in};
+pub use rng::SequenceRng;
+pub use secrets::{FakeSealer, FakeSecretHasher};
+pub use sender::{RecordingEmailSender, RecordingSmsSender};
+pub use store::MemoryStore;
+pub use tokens::FakeTokens;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks a fake's state. A test that panicked while it held the lock has failed already.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,70 @@
+use mapae_application::outbox::MessageContent;
+use mapae_application::ports::{MessageRenderer, RenderError, RenderedEmail};
+use mapae_domain::Locale;
+
+/// A [`MessageRenderer`] whose words a program reads: `code=123456 link=… minutes=30`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FakeRenderer;
+
+/// The code in a text of [`FakeRenderer`], or in a mail's HTML.
+pub fn code_in(text: &str) -> Option<&str> {
+    value_in(text, "code=")
+}
+
+/// The link key in a text of [`FakeRenderer`], or in a mail's HTML.
+pub fn link_key_in(text: &str) -> Option<&str> {
+    value_in(text, "link=")
+}
+
+fn value_in<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let mut words = text.split([' ', '<', '>']);
+    words.find_map(|word| word.strip_prefix(name)).filter(|value| !value.is_empty())
+}
+
+/// Longest short message: one SMS of 90 bytes, all of which are ASCII here.
+const MAX_SMS_LENGTH: usize = 90;
+
+fn nothing() -> RenderError {
+    RenderError("there are no words for nothing".to_owned())
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+impl MessageRenderer for FakeRenderer {
+    fn email(&self, content: &MessageContent, locale: Locale) -> Result<RenderedEmail, RenderError> {
+        let locale = locale.as_str();
+        let (subject, text) = match content {
+            MessageContent::Verification { purpose, code, link_key, minutes } => {
+                let link = link_key.as_ref().map_or(String::new(), |key| format!(" link={key}"));
+                let text = format!(
+                    "locale={locale} code={code}{link} minutes={minutes} purpose={purpose}"
+                );
+                (format!("verification locale={locale}"), text)
+            }
+            MessageContent::AlreadyRegistered => (
+                format!("already-registered locale={locale}"),
+                format!("locale={locale} already-registered"),
+            ),
+            MessageContent::Nothing => return Err(nothing()),
+        };
+        let html = format!("<p>{}</p>", escaped(&text));
+        Ok(RenderedEmail { subject, text, html })
+    }
+
+    fn sms(&self, content: &MessageContent, locale: Locale) -> Result<String, RenderError> {
+        let locale = locale.as_str();
+        let text = match content {
+            MessageContent::Verification { code, minutes, .. } => {
+                format!("locale={locale} code={code} minutes={minutes}")
+            }
+            MessageContent::AlreadyRegistered => format!("locale={locale} already-registered"),
+            MessageContent::Nothing => return Err(nothing()),
+        };
+        if text.len() > MAX_SMS_LENGTH {
+            return Err(RenderError("the short message is too long".to_owned()));
+        }
+        Ok(text)
+    }
+}

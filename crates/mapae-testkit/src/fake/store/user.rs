@@ -1,0 +1,128 @@
+use async_trait::async_trait;
+use mapae_application::ports::StoreError;
+use mapae_application::ports::store::{UserReads, UserWrites};
+use mapae_domain::user::UserRecord;
+use mapae_domain::{
+    Consent, Contact, RegistrationId, Timestamp, User, UserContact, UserId, Username,
+};
+
+use super::{STORED_TWICE, State, Transaction, UsernameHolder};
+
+impl State {
+    fn holder(&self, contact: &Contact) -> Option<&User> {
+        let holds = |user: &&User| {
+            user.record().contacts.iter().any(|held| held.contact == *contact)
+        };
+        self.users.values().find(holds)
+    }
+}
+
+#[async_trait]
+impl UserReads for Transaction {
+    async fn user(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.state.users.get(&id).cloned())
+    }
+
+    async fn user_by_username(&mut self, username: &Username) -> Result<Option<User>, StoreError> {
+        match self.state.usernames.get(username.as_str()) {
+            Some(UsernameHolder::User(id)) => Ok(self.state.users.get(id).cloned()),
+            Some(UsernameHolder::Registration { .. }) | None => Ok(None),
+        }
+    }
+
+    async fn user_by_contact(&mut self, contact: &Contact) -> Result<Option<User>, StoreError> {
+        Ok(self.state.holder(contact).cloned())
+    }
+
+    async fn consents_of_user(&mut self, id: UserId) -> Result<Vec<Consent>, StoreError> {
+        let mut consents = self.state.consents.get(&id).cloned().unwrap_or_default();
+        consents.sort_by_key(|consent| consent.decided_at);
+        Ok(consents)
+    }
+}
+
+#[async_trait]
+impl UserWrites for Transaction {
+    async fn reserve_username(
+        &mut self,
+        username: &Username,
+        registration: RegistrationId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let is_free = match self.state.usernames.get(username.as_str()) {
+            None => true,
+            Some(UsernameHolder::User(_)) => false,
+            Some(UsernameHolder::Registration { id, expires_at }) => {
+                *id == registration || expires_at.is_expired(now)
+            }
+        };
+        if is_free {
+            let holder = UsernameHolder::Registration { id: registration, expires_at };
+            self.write().usernames.insert(username.as_str().to_owned(), holder);
+        }
+        Ok(is_free)
+    }
+
+    async fn assign_username(
+        &mut self,
+        username: &Username,
+        registration: RegistrationId,
+        user: UserId,
+    ) -> Result<(), StoreError> {
+        match self.state.usernames.get(username.as_str()) {
+            Some(UsernameHolder::Registration { id, .. }) if *id == registration => {
+                let holder = UsernameHolder::User(user);
+                self.write().usernames.insert(username.as_str().to_owned(), holder);
+                Ok(())
+            }
+            _ => self.stale(),
+        }
+    }
+
+    async fn insert_user(&mut self, user: &User) -> Result<(), StoreError> {
+        let held = |held: &UserContact| self.state.holder(&held.contact).is_some();
+        if user.record().contacts.iter().any(held) {
+            return self.stale();
+        }
+        match self.write().users.insert(user.id(), user.clone()) {
+            None => Ok(()),
+            Some(_) => Err(STORED_TWICE),
+        }
+    }
+
+    async fn update_user(&mut self, user: &User) -> Result<(), StoreError> {
+        let Some(stored) = self.state.users.get(&user.id()) else { return self.stale() };
+        if stored.record().version.checked_add(1) != Some(user.record().version) {
+            return self.stale();
+        }
+        let contacts = stored.record().contacts.clone();
+        let updated = User::from_record(UserRecord { contacts, ..user.record().clone() });
+        self.write().users.insert(user.id(), updated);
+        Ok(())
+    }
+
+    async fn insert_user_contact(
+        &mut self,
+        user: UserId,
+        contact: &UserContact,
+    ) -> Result<(), StoreError> {
+        if self.state.holder(&contact.contact).is_some() {
+            return self.stale();
+        }
+        let Some(stored) = self.state.users.get(&user) else { return self.stale() };
+        let mut record = stored.record().clone();
+        record.contacts.push(contact.clone());
+        self.write().users.insert(user, User::from_record(record));
+        Ok(())
+    }
+
+    async fn insert_consents(
+        &mut self,
+        user: UserId,
+        consents: &[Consent],
+    ) -> Result<(), StoreError> {
+        self.write().consents.entry(user).or_default().extend_from_slice(consents);
+        Ok(())
+    }
+}

@@ -1,0 +1,275 @@
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::Message;
+use crate::binary::server_binary;
+
+/// How long anything may take before a test gives up on it: far more than it should.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a server is started.
+#[derive(Clone, Default)]
+pub struct ServerOptions {
+    /// Further `MAPAE_…` variables.
+    pub settings: Vec<(String, String)>,
+}
+
+impl ServerOptions {
+    /// With one more setting, by its variable without `MAPAE_`.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.settings.push((format!("MAPAE_{key}"), value.to_owned()));
+        self
+    }
+
+    /// Starts the server on a new database.
+    pub async fn start(self) -> Server {
+        let folder = Arc::new(TempDir::new().expect("a temporary folder"));
+        Server::start_in(folder, self).await
+    }
+}
+
+/// A running server, killed when it is dropped.
+pub struct Server {
+    child: Child,
+    origin: String,
+    folder: Arc<TempDir>,
+    options: ServerOptions,
+    log: Arc<Mutex<String>>,
+    client: reqwest::Client,
+}
+
+/// What the server answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("no JSON ({error}): {} {}", self.status, self.body))
+    }
+
+    /// A member of the body that is a string.
+    pub fn text(&self, member: &str) -> String {
+        let json = self.json();
+        let value = json[member].as_str();
+        value.unwrap_or_else(|| panic!("no {member} in {} {json}", self.status)).to_owned()
+    }
+
+    /// The answer, which must have this status.
+    #[must_use]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self
+    }
+
+    /// The answer, which must be a problem of this status and code.
+    #[must_use]
+    pub fn expect_problem(self, status: u16, code: &str) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        let content_type = self.headers.get("content-type").and_then(|value| value.to_str().ok());
+        assert_eq!(content_type, Some("application/problem+json"), "{}", self.body);
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(problem["type"], format!("urn:mapae:problem:{code}"), "{problem}");
+        for member in ["title", "detail"] {
+            assert!(problem[member].is_string(), "no {member} in {problem}");
+        }
+        self
+    }
+}
+
+impl Server {
+    /// Starts a server on a new database.
+    pub async fn start() -> Self {
+        ServerOptions::default().start().await
+    }
+
+    async fn start_in(folder: Arc<TempDir>, options: ServerOptions) -> Self {
+        let mut child = command(folder.path(), &options).arg("serve").spawn().expect("a process");
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut lines = BufReader::new(child.stderr.take().expect("standard error")).lines();
+        let (found, origin) = tokio::sync::oneshot::channel();
+        let kept = Arc::clone(&log);
+        tokio::spawn(async move {
+            let mut found = Some(found);
+            while let Ok(Some(line)) = lines.next_line().await {
+                let mut kept = kept.lock().expect("the log");
+                kept.push_str(&line);
+                kept.push('\n');
+                if let Some((_, rest)) = line.split_once("listening on http://")
+                    && let Some(found) = found.take()
+                {
+                    let address: String =
+                        rest.chars().take_while(|c| !c.is_whitespace() && *c != '"').collect();
+                    // The test may have given up.
+                    drop(found.send(format!("http://{address}")));
+                }
+            }
+        });
+        let origin = match tokio::time::timeout(PATIENCE, origin).await {
+            Ok(Ok(origin)) => origin,
+            _ => panic!("the server did not start:\n{}", log.lock().expect("the log")),
+        };
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(PATIENCE)
+            .no_proxy()
+            .build()
+            .expect("a client");
+        Self { child, origin, folder, options, log, client }
+    }
+
+    /// Runs the binary to its end, in a new folder, and gives its exit status with what it wrote.
+    pub async fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (bool, String, String) {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut options = ServerOptions::default();
+        for (key, value) in settings {
+            options = options.with(key, value);
+        }
+        let mut command = command(folder.path(), &options);
+        let output = command.args(arguments).stdout(Stdio::piped()).output();
+        let output = tokio::time::timeout(PATIENCE, output).await.expect("an end");
+        let output = output.expect("a process");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// Where the server listens: `http://127.0.0.1:…`.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The folder with the database.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
+    /// Ends the process at once, as the loss of power would, and starts it again on its database.
+    pub async fn kill_and_restart(mut self) -> Self {
+        self.child.kill().await.expect("the process can be killed");
+        Self::start_in(Arc::clone(&self.folder), self.options.clone()).await
+    }
+
+    /// Tells the process to stop, and gives whether it ended well.
+    pub async fn terminate(mut self) -> bool {
+        let id = self.child.id().expect("a running process").to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill");
+        assert!(told.success());
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("an end");
+        ended.expect("a status").success()
+    }
+
+    /// Sends a request with these headers and this body.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.origin));
+        for (name, value) in headers {
+            let value = HeaderValue::from_str(value).expect("a header's value");
+            request = request.header(*name, value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, body: response.text().await.expect("a body") }
+    }
+
+    /// `GET`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], None).await
+    }
+
+    /// `GET` with a bearer token.
+    pub async fn get_as(&self, path: &str, token: &str) -> Answer {
+        let bearer = format!("Bearer {token}");
+        self.send(Method::GET, path, &[("authorization", &bearer)], None).await
+    }
+
+    /// `POST` of JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_with(path, &[], body).await
+    }
+
+    /// `POST` of JSON with further headers.
+    pub async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let headers = [&[("content-type", "application/json")], headers].concat();
+        self.send(Method::POST, path, &headers, Some(body.to_string().into_bytes())).await
+    }
+
+    /// `PATCH` of JSON with a bearer token.
+    pub async fn patch_as(&self, path: &str, token: &str, body: &Value) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+        self.send(Method::PATCH, path, &headers, Some(body.to_string().into_bytes())).await
+    }
+
+    /// Waits until the inbox holds `count` messages to a contact; newest first.
+    pub async fn messages(&self, to: &str, count: usize) -> Vec<Message> {
+        let to = to.replace('+', "%2B");
+        let deadline = tokio::time::sleep(PATIENCE);
+        tokio::pin!(deadline);
+        loop {
+            let answer = self.get(&format!("/dev/inbox/messages?to={to}")).await.expect(200);
+            let messages = answer.json()["messages"].as_array().cloned().unwrap_or_default();
+            if messages.len() >= count {
+                return messages.into_iter().map(|json| Message { json }).collect();
+            }
+            tokio::select! {
+                () = &mut deadline => panic!("{} of {count} messages to {to}", messages.len()),
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+        }
+    }
+
+    /// Waits for the first message to a contact.
+    pub async fn message(&self, to: &str) -> Message {
+        self.messages(to, 1).await.swap_remove(0)
+    }
+}
+
+fn command(folder: &Path, options: &ServerOptions) -> Command {
+    let mut command = Command::new(server_binary());
+    // Nothing of the machine's own settings may reach the process.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MAPAE_")) {
+        command.env_remove(name);
+    }
+    command
+        .current_dir(folder)
+        .env("MAPAE_SERVER__LISTEN", "127.0.0.1:0")
+        .envs(options.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}

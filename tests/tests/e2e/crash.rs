@@ -1,0 +1,62 @@
+//! The process is killed between any two steps, and nothing that was acknowledged is gone.
+
+use mapae_e2e::Server;
+use serde_json::json;
+
+use crate::{PASSWORD, check, first_verification, log_in, sign_up};
+
+#[tokio::test]
+async fn killed_between_any_two_steps_a_sign_up_goes_on() {
+    // After which step the process is killed; the last round kills it after each.
+    for killed_after in 0..6 {
+        let mut server = Server::start().await;
+        let email = format!("minji{killed_after}@example.com");
+        let dies = |step: usize| killed_after == step || killed_after == 5;
+
+        let registration = sign_up(&server, &email).await;
+        if dies(0) {
+            server = server.kill_and_restart().await;
+        }
+        // The message is sent, before the kill or after it, and bears one code.
+        let code = server.message(&email).await.code();
+        if dies(1) {
+            server = server.kill_and_restart().await;
+        }
+        let checked = check(&server, &first_verification(&registration), &code).await.expect(200);
+        if dies(2) {
+            server = server.kill_and_restart().await;
+        }
+        let id = registration.text("id");
+        let body = json!({"registration_token": registration.text("registration_token")});
+        let path = format!("/v1/registrations/{id}/tokens");
+        let pair = server.post(&path, &body).await.expect(200);
+        if dies(3) {
+            server = server.kill_and_restart().await;
+        }
+        server.post(&path, &body).await.expect_problem(409, "tokens_taken");
+        let body = json!({"refresh_token": pair.text("refresh_token")});
+        let next = server.post("/v1/tokens/refresh", &body).await.expect(200);
+        if dies(4) {
+            server = server.kill_and_restart().await;
+        }
+        // The lost answer is asked for again.
+        let repeat = server.post("/v1/tokens/refresh", &body).await.expect(200);
+        assert_eq!(next.text("refresh_token"), repeat.text("refresh_token"));
+        let me = server.get_as("/v1/me", &repeat.text("access_token")).await.expect(200).json();
+        assert_eq!(me["id"], checked.json()["registration"]["user_id"]);
+        log_in(&server, &email, PASSWORD).await.expect(200);
+        let used = check(&server, &first_verification(&registration), &code).await;
+        used.expect_problem(409, "already_verified");
+    }
+}
+
+#[tokio::test]
+async fn told_to_stop_the_process_ends_well_and_keeps_everything() {
+    let server = Server::start().await;
+    let registration = sign_up(&server, "minji@example.com").await;
+    assert!(server.get("/readyz").await.status.is_success());
+    let folder = server.folder();
+    assert!(folder.join("data/mapae.db").is_file());
+    drop(registration);
+    assert!(server.terminate().await);
+}

@@ -1,0 +1,151 @@
+//! What an operator meets: the configuration, and starts that must not happen.
+
+use std::fs;
+
+use mapae_e2e::{Server, ServerOptions};
+use serde_json::json;
+
+use crate::{PASSWORD, complete_sign_up, log_in};
+
+const SECRET: &str = "pE2yE8nqvZ0mJ3b4x7sKQn1rW6tC9uHdLfGaYiOo5Vk=";
+
+#[tokio::test]
+async fn production_refuses_what_is_for_development() {
+    let complete = [
+        ("MODE", "production"),
+        ("PUBLIC_ORIGIN", "https://auth.example.com"),
+        ("SECRET", SECRET),
+    ];
+    let (_, _, error) = Server::run(&["serve"], &complete).await;
+    assert!(error.contains("mail.senders names the inbox"), "{error}");
+    for (missing, named) in [(1, "public_origin"), (2, "secret")] {
+        let mut settings = complete.to_vec();
+        settings.remove(missing);
+        let (ended_well, _, error) = Server::run(&["serve"], &settings).await;
+        assert!(!ended_well && error.contains(named), "{error}");
+    }
+    let mut plain = complete.to_vec();
+    plain[1].1 = "http://auth.example.com";
+    let (_, _, error) = Server::run(&["serve"], &plain).await;
+    assert!(error.contains("https://"), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_setting_is_named_and_its_value_is_not_shown() {
+    let table = [
+        ("NONSENSE", "planted-value", "nonsense"),
+        ("DATABASE__NONSENSE", "planted-value", "nonsense"),
+        ("VERIFICATION__CODE_LENGTH", "3", "verification.code_length"),
+        ("VERIFICATION__SMS_LIFETIME", "25h", "verification.sms_lifetime"),
+        ("TOKENS__REUSE_WINDOW", "301s", "tokens.reuse_window"),
+        ("TOKENS__ALGORITHM", "none", "tokens.algorithm"),
+        ("PASSWORD__MIN_LENGTH", "4", "password.min_length"),
+        ("REGISTRATION__DEFAULT_REGION", "Korea", "registration.default_region"),
+        ("PUBLIC_ORIGIN", "https://auth.example.com/path", "public_origin"),
+        ("PUBLIC_ORIGIN", "https://user@auth.example.com", "public_origin"),
+        ("SECRET", "planted-value", "secret"),
+        ("SECRET", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "secret"),
+        ("SECRET_FILE", "/nonexistent", "MAPAE_SECRET_FILE"),
+        ("LOG__LEVEL", "mapae=planted-value", "log.level"),
+        ("DATABASE__URL", "oracle://planted-value", "database.url"),
+    ];
+    for (variable, value, named) in table {
+        let (ended_well, _, error) = Server::run(&["serve"], &[(variable, value)]).await;
+        assert!(!ended_well, "{variable}={value} was accepted");
+        assert!(error.contains(named), "{variable}={value}: {error}");
+        assert!(!error.contains("planted-value"), "{variable}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn settings_come_from_a_file_and_variables_come_before_it() {
+    let server = ServerOptions::default().start().await;
+    let folder = server.folder();
+    server.terminate().await;
+    let file = folder.join("custom.toml");
+    fs::write(
+        &file,
+        "mode = \"development\"\n[verification]\ncode_length = 8\n[messages]\nservice_name = \"마패\"\n[tokens]\nissuer = \"https://auth.example.com\"\n",
+    )
+    .expect("a file");
+    let secret = folder.join("secret");
+    fs::write(&secret, format!("{SECRET}\n")).expect("a file");
+    let server = ServerOptions::default()
+        .with("CONFIG", file.to_str().expect("a path"))
+        .with("SECRET_FILE", secret.to_str().expect("a path"))
+        .with("VERIFICATION__CODE_LENGTH", "7")
+        .start()
+        .await;
+    let body = json!({"channel": "email", "to": "minji@example.com", "locale": "ko"});
+    let verification = server.post("/v1/verifications", &body).await.expect(202).json();
+    assert_eq!(verification["code_length"], 7);
+    let message = server.message("minji@example.com").await;
+    assert_eq!(message.code().len(), 7);
+    assert!(message.subject().contains("마패"), "{}", message.subject());
+}
+
+#[tokio::test]
+async fn what_is_kept_on_disk_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = Server::start().await;
+    complete_sign_up(&server, "minji@example.com").await;
+    for file in ["mapae.db", "mapae.secret"] {
+        let path = server.folder().join("data").join(file);
+        let mode = fs::metadata(&path).expect("the file").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{file} has mode {mode:o}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_were_sealed_under_another_secret_stop_the_start() {
+    let server = Server::start().await;
+    let folder = server.folder();
+    complete_sign_up(&server, "minji@example.com").await;
+    log_in(&server, "minji@example.com", PASSWORD).await.expect(200);
+    let url = format!("sqlite://{}", folder.join("data/mapae.db").display());
+    let (ended_well, _, error) =
+        Server::run(&["serve"], &[("DATABASE__URL", &url), ("SECRET", SECRET)]).await;
+    assert!(!ended_well && error.contains("another server secret"), "{error}");
+}
+
+#[tokio::test]
+async fn migrate_brings_a_new_database_to_the_schema_and_a_second_time_does_nothing() {
+    let (ended_well, _, error) = Server::run(&["migrate"], &[]).await;
+    assert!(ended_well, "{error}");
+    let server = Server::start().await;
+    let url = format!("sqlite://{}", server.folder().join("data/mapae.db").display());
+    let (ended_well, _, error) = Server::run(&["migrate"], &[("DATABASE__URL", &url)]).await;
+    assert!(ended_well, "{error}");
+    server.get("/readyz").await.expect(200);
+}
+
+#[tokio::test]
+async fn the_inbox_is_read_filtered_and_emptied() {
+    let server = Server::start().await;
+    for (channel, to) in [("email", "one@example.com"), ("email", "two@example.com"), ("sms", "010-1234-5678")] {
+        let body = json!({"channel": channel, "to": to});
+        server.post("/v1/verifications", &body).await.expect(202);
+        server.message(to).await;
+    }
+    let all = server.get("/dev/inbox/messages").await.expect(200).json();
+    let to: Vec<_> = all["messages"].as_array().expect("messages").iter().map(|m| m["to"].clone()).collect();
+    assert_eq!(to, ["+821012345678", "two@example.com", "one@example.com"], "newest first");
+    let page = server.get("/dev/inbox").await.expect(200).body;
+    for message in all["messages"].as_array().expect("messages") {
+        assert!(page.contains(message["code"].as_str().expect("a code")), "{page}");
+        if message["channel"] == "email" {
+            let id = message["id"].as_str().expect("an id");
+            let html = server.get(&format!("/dev/inbox/messages/{id}/html")).await.expect(200);
+            assert!(html.body.contains(message["code"].as_str().expect("a code")));
+        }
+    }
+    let delete = |path: &'static str| server.send(reqwest::Method::DELETE, path, &[], None);
+    delete("/dev/inbox/messages?to=One@Example.com").await.expect(204);
+    let left = server.get("/dev/inbox/messages").await.expect(200).json();
+    assert_eq!(left["messages"].as_array().map(Vec::len), Some(2));
+    delete("/dev/inbox/messages").await.expect(204);
+    let left = server.get("/dev/inbox/messages").await.expect(200).json();
+    assert_eq!(left["messages"], json!([]));
+    let refused = server.get("/dev/inbox/messages?to=nonsense").await;
+    refused.expect_problem(400, "validation_failed");
+}
