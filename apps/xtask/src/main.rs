@@ -1,1 +1,47 @@
-fn main() {}
+//! The project's own chores. `cargo xtask` lists them.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+
+mod bench;
+mod deps;
+mod golden;
+mod openapi;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What ends a chore.
+type Failure = Box<dyn std::error::Error>;
+
+const USAGE: &str = "\
+cargo xtask openapi [--check]   write docs/openapi/mapae.json, or see that it is up to date
+cargo xtask deps [--check]      write docs/edges.txt, or see that it is up to date
+cargo xtask bench startup [BINARY]
+                                start-up time and resting memory of a binary; of target/dist/mapae
+                                where none is named (cargo build --profile dist)";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        ["openapi"] => openapi::write(),
+        ["openapi", "--check"] => openapi::check(),
+        ["deps"] => deps::write(),
+        ["deps", "--check"] => deps::check(),
+        ["bench", "startup"] => bench::startup(&root().join("target/dist/mapae")),
+        ["bench", "startup", binary] => bench::startup(Path::new(binary)),
+        _ => Err(USAGE.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().and_then(Path::parent).unwrap_or(own)
+}

@@ -1,0 +1,102 @@
+//! Figures, printed and never asserted: machines are shared and noisy.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's own clock")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+
+/// How often the binary is started.
+const RUNS: usize = 10;
+
+/// Starts the binary on a database that exists, until it answers; then lets it rest.
+pub(crate) fn startup(binary: &Path) -> Result<(), Failure> {
+    if !binary.is_file() {
+        let shown = binary.display();
+        return Err(format!("{shown} is not there: cargo build --profile dist").into());
+    }
+    let folder = tempfile::tempdir()?;
+    let (mut first, _) = start(binary, folder.path())?;
+    stop(&mut first)?;
+    let (mut ready, mut resting) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let (mut server, after) = start(binary, folder.path())?;
+        ready.push(after.as_secs_f64() * 1_000.0);
+        sleep(Duration::from_secs(1));
+        resting.push(resident_kib(server.id())? / 1_024.0);
+        stop(&mut server)?;
+    }
+    println!("{RUNS} starts on an existing database: minimum, median, maximum");
+    print("ready after", "ms", &mut ready);
+    print("resident at rest", "MiB", &mut resting);
+    let size = fs::metadata(binary)?.len() / 1_024;
+    println!("binary: {size} KiB");
+    Ok(())
+}
+
+fn print(what: &str, unit: &str, figures: &mut [f64]) {
+    figures.sort_by(f64::total_cmp);
+    if let (Some(least), Some(greatest)) = (figures.first(), figures.last()) {
+        let median = figures[figures.len() / 2];
+        println!("{what}: {least:.1}  {median:.1}  {greatest:.1} {unit}");
+    }
+}
+
+/// Starts the binary, and says after how long `/readyz` answered.
+fn start(binary: &Path, folder: &Path) -> Result<(Child, Duration), Failure> {
+    let begun = Instant::now();
+    let mut server = Command::new(binary.canonicalize()?)
+        .current_dir(folder)
+        .arg("serve")
+        .env("MAPAE_SERVER__LISTEN", "127.0.0.1:0")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let log = server.stderr.take().ok_or("no standard error")?;
+    let mut lines = BufReader::new(log).lines();
+    let address = loop {
+        let line = lines.next().ok_or("the server ended")??;
+        if let Some((_, rest)) = line.split_once("listening on http://") {
+            break rest.split_whitespace().next().unwrap_or_default().to_owned();
+        }
+    };
+    // What it goes on to say must be read, or it waits for a reader.
+    std::thread::spawn(move || lines.for_each(drop));
+    loop {
+        if answers(&address) {
+            return Ok((server, begun.elapsed()));
+        }
+        if begun.elapsed() > Duration::from_secs(60) {
+            return Err("the server did not become ready".into());
+        }
+        sleep(Duration::from_millis(1));
+    }
+}
+
+fn answers(address: &str) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+fn stop(server: &mut Child) -> Result<(), Failure> {
+    Command::new("kill").args(["-TERM", &server.id().to_string()]).status()?;
+    server.wait()?;
+    Ok(())
+}
+
+fn resident_kib(process: u32) -> Result<f64, Failure> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
+    Ok(line.split_whitespace().nth(1).ok_or("no figure")?.parse()?)
+}

@@ -1,0 +1,80 @@
+//! The arrows between the workspace's crates, as they are kept in `docs/edges.txt`.
+
+use std::collections::{BTreeSet, HashSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{Failure, golden, root};
+
+const PATH: &str = "docs/edges.txt";
+
+/// Every arrow, one a line: `mapae-http -> mapae-application`, with `(dev)` behind those that only
+/// tests need.
+fn edges() -> Result<String, Failure> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(root())
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let none = Vec::new();
+    let packages = metadata["packages"].as_array().unwrap_or(&none);
+    let members: HashSet<&str> =
+        packages.iter().filter_map(|package| package["name"].as_str()).collect();
+    let mut lines = BTreeSet::new();
+    for package in packages {
+        let from = package["name"].as_str().unwrap_or_default();
+        for dependency in package["dependencies"].as_array().unwrap_or(&none) {
+            let to = dependency["name"].as_str().unwrap_or_default();
+            if members.contains(to) {
+                let kind = if dependency["kind"].is_null() { "" } else { " (dev)" };
+                lines.insert(format!("{from} -> {to}{kind}"));
+            }
+        }
+    }
+    Ok(lines.into_iter().map(|line| line + "\n").collect())
+}
+
+pub(crate) fn write() -> Result<(), Failure> {
+    golden::write(PATH, &edges()?)
+}
+
+pub(crate) fn check() -> Result<(), Failure> {
+    golden::check(PATH, &edges()?, "cargo xtask deps; a new arrow is a decision")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspaces_arrows_are_those_that_were_decided() {
+        if let Err(error) = check() {
+            panic!("{error}");
+        }
+    }
+
+    #[test]
+    fn arrows_point_down_only() {
+        let edges = edges().expect("the workspace's metadata");
+        let is_adapter = |name: &str| {
+            ["mapae-store-", "mapae-mail-", "mapae-sms-", "mapae-token-", "mapae-password-", "mapae-limit-", "mapae-messages", "mapae-system"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+        };
+        for line in edges.lines().filter(|line| !line.ends_with("(dev)")) {
+            let (from, to) = line.split_once(" -> ").expect("an arrow");
+            assert_ne!(from, "mapae-domain", "the domain knows nothing of the house: {line}");
+            if from == "mapae-application" {
+                assert_eq!(to, "mapae-domain", "{line}");
+            }
+            assert!(!(is_adapter(from) && is_adapter(to)), "adapters know no other: {line}");
+            assert!(!(from == "mapae-http" && is_adapter(to)), "HTTP knows no adapter: {line}");
+            assert!(to != "mapae-testkit", "the testkit is for tests: {line}");
+        }
+    }
+}
