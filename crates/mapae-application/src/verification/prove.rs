@@ -10,6 +10,7 @@ use crate::Application;
 use crate::error::{Unavailable, rests_on_the_world, until_settled};
 use crate::idempotency::{IdempotencyKey, IdempotencyOutcome};
 use crate::ports::{StoreError, UnitOfWork};
+use crate::registration::Completion;
 
 /// Offers a code as proof.
 pub struct CheckVerification {
@@ -189,18 +190,16 @@ impl Application {
             return Ok(Proved::ContactTaken);
         }
         let registration = registration.prove(&record.contact, now);
+        work.update_registration(&registration).await?;
         let user = match registration.user() {
             Some(user) => {
                 self.add_late_contact(work, &registration, verification, now).await?;
                 Some(user)
             }
             None => match self.complete_registration(work, &registration, now).await? {
-                crate::registration::Completion::Done(user) => Some(user),
-                crate::registration::Completion::Waiting => {
-                    work.update_registration(&registration).await?;
-                    None
-                }
-                crate::registration::Completion::ContactTaken => return Ok(Proved::ContactTaken),
+                Completion::Done(user) => Some(user),
+                Completion::Waiting => None,
+                Completion::ContactTaken => return Ok(Proved::ContactTaken),
             },
         };
         Ok(Proved::Accepted(Some(RegistrationProgress { id, user })))
@@ -214,7 +213,6 @@ impl Application {
         verification: &Verification,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        work.update_registration(registration).await?;
         let Some(id) = registration.user() else { return Ok(()) };
         let Some(user) = work.user(id).await? else { return Ok(()) };
         let contact = &verification.record().contact;

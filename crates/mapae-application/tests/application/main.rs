@@ -1,0 +1,158 @@
+//! The use cases on fakes: what depends on the time, on failures, and on what others do meanwhile.
+#![expect(clippy::expect_used, clippy::panic, reason = "test code: what fails here fails a test")]
+
+mod outbox;
+mod registration;
+mod session;
+mod verification;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mapae_application::outbox::{Bell, Worker, WorkerSettings};
+use mapae_application::registration::{Register, RegisterError, RegistrationView};
+use mapae_application::verification::{
+    BeginVerification, CheckVerification, ProveError, VerificationView,
+};
+use mapae_application::{Application, Ports, Settings};
+use mapae_domain::{Contact, EmailAddress, Locale, PhoneNumber, Region, VerificationId};
+use mapae_testkit::fake::{
+    FakeHasher, FakeRenderer, FakeSealer, FakeSecretHasher, FakeTokens, MemoryStore,
+    RecordingEmailSender, RecordingSmsSender, SequenceRng, SetClock, code_in,
+};
+use zeroize::Zeroizing;
+
+const PASSWORD: &str = "correct horse battery";
+
+/// The application over fakes, with a hand on each.
+struct World {
+    application: Application,
+    store: MemoryStore,
+    clock: SetClock,
+    hasher: Arc<FakeHasher>,
+    emails: RecordingEmailSender,
+    texts: RecordingSmsSender,
+    worker: Arc<Worker>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Self {
+        let (store, clock) = (MemoryStore::new(), SetClock::default());
+        let (emails, texts) = (RecordingEmailSender::new(), RecordingSmsSender::new());
+        let hasher = Arc::new(FakeHasher::new());
+        let rng = Arc::new(SequenceRng::new(7));
+        let sealer = Arc::new(FakeSealer::new([3; 32]));
+        let bell = Bell::default();
+        let ports = Ports {
+            store: Arc::new(store.clone()),
+            clock: Arc::new(clock.clone()),
+            rng: rng.clone(),
+            passwords: hasher.clone(),
+            tokens: Arc::new(FakeTokens::new([1; 32])),
+            secrets: Arc::new(FakeSecretHasher::new([2; 32])),
+            sealer: sealer.clone(),
+        };
+        let worker = Worker {
+            store: Arc::new(store.clone()),
+            clock: Arc::new(clock.clone()),
+            rng,
+            sealer,
+            renderer: Arc::new(FakeRenderer),
+            email: Arc::new(emails.clone()),
+            sms: Arc::new(texts.clone()),
+            bell: bell.clone(),
+            settings: WorkerSettings::default(),
+        };
+        let application = Application::new(ports, settings, bell);
+        Self { application, store, clock, hasher, emails, texts, worker: Arc::new(worker) }
+    }
+
+    fn wait(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Sends what is due.
+    async fn deliver(&self) {
+        self.worker.run_once().await.expect("the outbox");
+    }
+
+    /// The code that a contact was sent last.
+    async fn code_to(&self, contact: &Contact) -> String {
+        self.deliver().await;
+        let text = match contact {
+            Contact::Email(email) => self.emails.last_to(email).map(|mail| mail.content.text),
+            Contact::Phone(phone) => self.texts.last_to(phone).map(|sms| sms.text),
+        };
+        let text = text.unwrap_or_else(|| panic!("nothing was sent to {contact:?}"));
+        code_in(&text).unwrap_or_else(|| panic!("no code: {text}")).to_owned()
+    }
+
+    async fn register(&self, command: Register) -> Result<RegistrationView, RegisterError> {
+        self.application.register(command).await
+    }
+
+    /// A user with that address.
+    async fn user(&self, address: &str) -> RegistrationView {
+        let registration = self.register(by_email(address)).await.expect("a registration");
+        let code = self.code_to(&email(address)).await;
+        let id = registration.verifications[0].id;
+        self.check(id, &code).await.expect("the right code");
+        registration
+    }
+
+    async fn begin(&self, purpose: &str, contact: &Contact) -> VerificationView {
+        let begun = self.application.begin_verification(begin(purpose, contact)).await;
+        begun.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    async fn check(&self, id: VerificationId, code: &str) -> Result<VerificationView, ProveError> {
+        let code = Zeroizing::new(code.to_owned());
+        let command = CheckVerification { id, code, idempotency: None };
+        self.application.check_verification(command).await
+    }
+}
+
+fn email(address: &str) -> Contact {
+    EmailAddress::parse(address).expect("an address").into()
+}
+
+fn phone(number: &str) -> Contact {
+    PhoneNumber::parse(number, Region::KR).expect("a number").into()
+}
+
+fn begin(purpose: &str, contact: &Contact) -> BeginVerification {
+    BeginVerification {
+        channel: contact.channel().as_str().to_owned(),
+        to: contact.as_str().to_owned(),
+        purpose: Some(purpose.to_owned()),
+        locale: None,
+        preferred_locale: Locale::En,
+        idempotency: None,
+    }
+}
+
+fn by_email(address: &str) -> Register {
+    Register {
+        username: None,
+        email: Some(address.to_owned()),
+        phone: None,
+        password: Some(Zeroizing::new(PASSWORD.to_owned())),
+        nickname: None,
+        name: None,
+        locale: None,
+        preferred_locale: Locale::En,
+        consents: Vec::new(),
+        receipts: Vec::new(),
+        idempotency: None,
+    }
+}
+
+/// Another code of the same length.
+fn wrong(code: &str) -> String {
+    let last = if code.ends_with('0') { '1' } else { '0' };
+    format!("{}{last}", &code[..code.len() - 1])
+}
