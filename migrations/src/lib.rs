@@ -1,1 +1,36 @@
-//! x
+//! The schema, one file a step.
+//!
+//! Written for SQLite, PostgreSQL and MariaDB alike: UUIDs by `uuid()`, instants as 64-bit
+//! microseconds, hashes as 32 bytes, lists of names as text; every constraint and index has a name.
+//! Steps expand first; what they make needless is contracted in a later release.
+
+mod m20261121_000001_users;
+mod m20261121_000002_registrations;
+mod m20261121_000003_verifications;
+mod m20261121_000004_sessions;
+mod m20261121_000005_outbox;
+mod m20261121_000006_inbox;
+mod m20261121_000007_signing_keys;
+mod m20261121_000008_idempotency_keys;
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigrationTrait, async_trait};
+
+/// Every step, in order.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_users::Migration),
+            Box::new(m20261121_000002_registrations::Migration),
+            Box::new(m20261121_000003_verifications::Migration),
+            Box::new(m20261121_000004_sessions::Migration),
+            Box::new(m20261121_000005_outbox::Migration),
+            Box::new(m20261121_000006_inbox::Migration),
+            Box::new(m20261121_000007_signing_keys::Migration),
+            Box::new(m20261121_000008_idempotency_keys::Migration),
+        ]
+    }
+}

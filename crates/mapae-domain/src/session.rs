@@ -109,6 +109,28 @@ impl SessionEnd {
     }
 }
 
+/// Random bytes that a session's refresh tokens are derived from, with the server's secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionSeed([u8; 32]);
+
+impl SessionSeed {
+    /// The seed of these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, to derive from and to store; for nothing else.
+    pub const fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SessionSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionSeed(…)")
+    }
+}
+
 /// A session as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
@@ -118,8 +140,8 @@ pub struct SessionRecord {
     pub user: UserId,
     /// The generation of the refresh token that is current.
     pub generation: u32,
-    /// What the session's refresh tokens are derived from, together with the server's secret.
-    pub seed: [u8; 32],
+    /// What the session's refresh tokens are derived from.
+    pub seed: SessionSeed,
     /// The user's authentication generation when the session was opened.
     pub auth_generation: u32,
     /// When the person last showed who they are.
@@ -148,7 +170,7 @@ pub struct NewSession {
     /// The user's authentication generation.
     pub auth_generation: u32,
     /// Random bytes for its refresh tokens.
-    pub seed: [u8; 32],
+    pub seed: SessionSeed,
     /// How the person showed who they are, now.
     pub methods: Vec<AuthMethod>,
 }
@@ -268,7 +290,7 @@ mod tests {
             id: SessionId::draw(START, &mut random),
             user: UserId::draw(START, &mut random),
             auth_generation: 3,
-            seed: [0; 32],
+            seed: SessionSeed::from_bytes([0; 32]),
             methods: vec![AuthMethod::Password],
         };
         Session::open(new, &SessionPolicy::default(), START)

@@ -218,7 +218,7 @@ pub fn a_session(user: UserId) -> Session {
         id: session_id(),
         user,
         auth_generation: 0,
-        seed,
+        seed: mapae_domain::session::SessionSeed::from_bytes(seed),
         methods: vec![AuthMethod::Password],
     };
     Session::open(new, &SessionPolicy::default(), START)

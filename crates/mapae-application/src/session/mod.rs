@@ -13,7 +13,7 @@ pub use revoke::RevokeError;
 
 use std::time::Duration;
 
-use mapae_domain::session::NewSession;
+use mapae_domain::session::{NewSession, SessionSeed};
 use mapae_domain::{
     AccessClaims, AuthMethod, Channel, Session, SessionId, Timestamp, TokenId, User,
 };
@@ -52,7 +52,7 @@ impl Application {
             id: SessionId::draw(now, &mut random),
             user: user.id(),
             auth_generation: user.record().auth_generation,
-            seed,
+            seed: SessionSeed::from_bytes(seed),
             methods,
         };
         let session = Session::open(new, &self.settings.session, now);

@@ -49,7 +49,8 @@ impl EmailAddress {
         Ok(Self(format!("{local}@{host}")))
     }
 
-    pub(super) fn from_stored(canonical: &str) -> Self {
+    /// The contact whose canonical form was stored, which is trusted.
+    pub fn from_stored(canonical: &str) -> Self {
         Self(canonical.to_owned())
     }
 

@@ -88,7 +88,8 @@ impl PhoneNumber {
         }
     }
 
-    pub(super) fn from_stored(canonical: &str) -> Self {
+    /// The contact whose canonical form was stored, which is trusted.
+    pub fn from_stored(canonical: &str) -> Self {
         Self(canonical.to_owned())
     }
 

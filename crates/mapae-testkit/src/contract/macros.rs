@@ -117,3 +117,252 @@ macro_rules! __contract_of_store {
         }
     )*)*};
 }
+
+/// Declares one test for each promise of [`Clock`](mapae_application::ports::Clock).
+///
+/// The expression is evaluated for each test and gives the clock in an `Arc`.
+///
+/// ```ignore
+/// mapae_testkit::clock_contract! { Arc::new(SystemClock) }
+/// ```
+#[macro_export]
+macro_rules! clock_contract {
+    ($clock:expr $(,)?) => {
+        $crate::__contract! { clock, $clock;
+            the_time_is_of_this_age
+            readings_are_close_on_every_thread
+        }
+    };
+}
+
+/// Declares one test for each promise of [`SecretRng`](mapae_application::ports::SecretRng).
+///
+/// The expression is evaluated for each test and gives the generator in an `Arc`.
+///
+/// ```ignore
+/// mapae_testkit::rng_contract! { Arc::new(SystemRng) }
+/// ```
+#[macro_export]
+macro_rules! rng_contract {
+    ($rng:expr $(,)?) => {
+        $crate::__contract! { rng, $rng;
+            every_byte_is_filled
+            what_was_there_before_does_not_matter
+            nothing_comes_twice_on_any_thread
+            every_bit_is_set_about_half_of_the_time
+        }
+    };
+}
+
+/// Declares one test for each promise of
+/// [`PasswordHasher`](mapae_application::ports::PasswordHasher).
+///
+/// The expression is evaluated for each test, in an async function, and gives the hasher in an
+/// `Arc`.
+///
+/// ```ignore
+/// mapae_testkit::password_contract! { Arc::new(hasher()) }
+/// ```
+#[macro_export]
+macro_rules! password_contract {
+    ($hasher:expr $(,)?) => {
+        $crate::__async_contract! { password, ($hasher, ());
+            the_right_password_matches
+            another_password_does_not_match
+            without_a_hash_nothing_matches
+            a_hash_that_cannot_be_read_matches_nothing
+            two_hashes_of_one_password_differ
+            any_script_and_length_is_a_password
+            a_hash_does_not_show_the_password
+            a_few_at_once_are_all_answered
+        }
+    };
+}
+
+/// Declares one test for each promise of [`SecretHasher`](mapae_application::ports::SecretHasher).
+///
+/// The expression is evaluated for each test and gives what makes a hasher of a secret of 32 bytes:
+/// `impl Fn([u8; 32]) -> impl SecretHasher`.
+///
+/// ```ignore
+/// mapae_testkit::secret_hasher_contract! { |secret| HmacHasher::new(&secret) }
+/// ```
+#[macro_export]
+macro_rules! secret_hasher_contract {
+    ($make:expr $(,)?) => {
+        $crate::__contract! { secret_hasher, $make;
+            one_input_has_one_hash_on_every_replica
+            another_secret_gives_another_hash
+            each_context_has_hashes_of_its_own
+            parts_are_kept_apart
+            every_bit_of_the_input_counts
+        }
+    };
+}
+
+/// Declares one test for each promise of
+/// [`MessageSealer`](mapae_application::ports::MessageSealer).
+///
+/// The expression is evaluated for each test and gives what makes a sealer of a secret of 32 bytes:
+/// `impl Fn([u8; 32]) -> impl MessageSealer`.
+///
+/// ```ignore
+/// mapae_testkit::sealer_contract! { |secret| AeadSealer::new(&secret, Arc::new(SystemRng)) }
+/// ```
+#[macro_export]
+macro_rules! sealer_contract {
+    ($make:expr $(,)?) => {
+        $crate::__contract! { sealer, $make;
+            what_was_sealed_is_opened_by_every_replica
+            what_was_sealed_shows_nothing
+            two_sealings_of_one_content_look_unrelated
+            another_context_does_not_open
+            another_secret_does_not_open
+            a_single_altered_bit_is_refused
+            what_was_never_sealed_is_refused
+        }
+    };
+}
+
+/// Declares one test for each promise of [`AccessTokens`](mapae_application::ports::AccessTokens).
+///
+/// The expression is evaluated for each test and gives two installations that have no key in
+/// common, each in an `Arc`.
+///
+/// ```ignore
+/// mapae_testkit::tokens_contract! { (Arc::new(tokens("first")), Arc::new(tokens("second"))) }
+/// ```
+#[macro_export]
+macro_rules! tokens_contract {
+    ($two:expr $(,)?) => {
+        $crate::__contract_of_tokens! { $two;
+            claims_come_back_as_they_were
+            a_token_fits_into_a_header
+            a_token_expires_at_its_very_second
+            parts_of_a_second_are_dropped
+            receipts_come_back_as_they_were
+            an_access_token_and_a_receipt_are_two_things
+            an_altered_token_is_refused
+            parts_of_two_tokens_make_no_third
+            what_never_was_a_token_is_refused
+            tokens_of_another_installation_are_refused
+            only_a_genuine_token_is_told_to_have_expired
+            the_published_keys_are_public
+        }
+    };
+}
+
+/// Declares one test for each promise of [`EmailSender`](mapae_application::ports::EmailSender).
+///
+/// Both expressions are evaluated in an async function and give `(Arc<dyn EmailSender>, guard)`:
+/// `taking` a sender whose provider takes every mail, `failing` one whose provider cannot be
+/// reached or cannot take any now.
+///
+/// ```ignore
+/// mapae_testkit::email_sender_contract! {
+///     taking: stub(Answer::Accepted).await,
+///     failing: stub(Answer::Throttled).await,
+/// }
+/// ```
+#[macro_export]
+macro_rules! email_sender_contract {
+    (taking: $taking:expr, failing: $failing:expr $(,)?) => {
+        $crate::__async_contract! { email, $taking;
+            a_mail_that_is_taken_gives_a_receipt
+            any_text_is_sent
+            a_mail_may_be_handed_over_again
+            many_mails_go_side_by_side
+        }
+        $crate::__async_contract! { email, $failing;
+            a_provider_out_of_reach_is_worth_another_try
+            a_failure_tells_nothing_of_the_mail
+        }
+    };
+}
+
+/// Declares one test for each promise of [`SmsSender`](mapae_application::ports::SmsSender).
+///
+/// Both expressions are evaluated in an async function and give `(Arc<dyn SmsSender>, guard)`:
+/// `taking` a sender whose provider takes every message, `failing` one whose provider cannot be
+/// reached or cannot take any now.
+///
+/// ```ignore
+/// mapae_testkit::sms_sender_contract! {
+///     taking: stub(Answer::Accepted).await,
+///     failing: stub(Answer::Throttled).await,
+/// }
+/// ```
+#[macro_export]
+macro_rules! sms_sender_contract {
+    (taking: $taking:expr, failing: $failing:expr $(,)?) => {
+        $crate::__async_contract! { sms, $taking;
+            a_message_that_is_taken_gives_a_receipt
+            any_short_text_is_sent
+            a_message_may_be_handed_over_again
+            many_messages_go_side_by_side
+        }
+        $crate::__async_contract! { sms, $failing;
+            a_carrier_out_of_reach_is_worth_another_try
+            a_failure_tells_nothing_of_the_message
+        }
+    };
+}
+
+/// Declares one test for each promise of
+/// [`MessageRenderer`](mapae_application::ports::MessageRenderer).
+///
+/// The expression is evaluated for each test and gives the renderer in an `Arc`.
+///
+/// ```ignore
+/// mapae_testkit::renderer_contract! { Arc::new(renderer()) }
+/// ```
+#[macro_export]
+macro_rules! renderer_contract {
+    ($renderer:expr $(,)?) => {
+        $crate::__contract! { renderer, $renderer;
+            a_mail_carries_its_code_and_link
+            a_mail_has_a_subject_of_one_line
+            what_people_have_chosen_is_no_markup
+            a_short_message_carries_its_code_and_fits
+            an_account_holder_is_told_so
+            each_language_has_words_of_its_own
+            there_are_no_words_for_nothing
+            a_failure_tells_nothing_of_the_content
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __contract {
+    ($suite:ident, $adapter:expr; $($promise:ident)*) => {$(
+        #[test]
+        fn $promise() {
+            $crate::contract::$suite::$promise($adapter);
+        }
+    )*};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __async_contract {
+    ($suite:ident, $adapter:expr; $($promise:ident)*) => {$(
+        #[::tokio::test(flavor = "multi_thread")]
+        async fn $promise() {
+            let (adapter, _guard) = $adapter;
+            $crate::contract::$suite::$promise(adapter).await;
+        }
+    )*};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __contract_of_tokens {
+    ($two:expr; $($promise:ident)*) => {$(
+        #[test]
+        fn $promise() {
+            let (first, second) = $two;
+            $crate::contract::tokens::$promise((first, second));
+        }
+    )*};
+}

@@ -13,4 +13,14 @@
 //! The crate that uses a macro needs `tokio` among its dependencies.
 
 mod macros;
+
+pub mod clock;
+pub mod email;
+pub mod password;
+pub mod renderer;
+pub mod rng;
+pub mod sealer;
+pub mod secret_hasher;
+pub mod sms;
 pub mod store;
+pub mod tokens;

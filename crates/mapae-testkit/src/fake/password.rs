@@ -116,8 +116,7 @@ impl PasswordHasher for FakeHasher {
         self.admit()?;
         let read = hash.as_ref().and_then(read);
         let today = self.parameters.load(Ordering::SeqCst);
-        let (parameters, salt, expected) =
-            read.unwrap_or_else(|| (today, vec![0; 16], Vec::new()));
+        let (parameters, salt, expected) = read.unwrap_or_else(|| (today, vec![0; 16], Vec::new()));
         let tag = self.compute(parameters, &salt, &password);
         if tag.as_ref() == expected {
             Ok(PasswordCheck::Match { outdated: parameters != today })

@@ -33,7 +33,11 @@ fn escaped(text: &str) -> String {
 }
 
 impl MessageRenderer for FakeRenderer {
-    fn email(&self, content: &MessageContent, locale: Locale) -> Result<RenderedEmail, RenderError> {
+    fn email(
+        &self,
+        content: &MessageContent,
+        locale: Locale,
+    ) -> Result<RenderedEmail, RenderError> {
         let locale = locale.as_str();
         let (subject, text) = match content {
             MessageContent::Verification { purpose, code, link_key, minutes } => {

@@ -1,4 +1,6 @@
-use mapae_application::ports::{HashContext, MessageSealer, SecretHasher, SecretRng as _, Unsealable};
+use mapae_application::ports::{
+    HashContext, MessageSealer, SecretHasher, SecretRng as _, Unsealable,
+};
 use mapae_domain::SecretHash;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;

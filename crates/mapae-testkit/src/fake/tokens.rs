@@ -1,9 +1,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mapae_application::ports::{AccessTokens, TokenError, TokenSigningError};
-use mapae_domain::{
-    AccessClaims, AuthMethod, Channel, Contact, Purpose, Receipt, Role, Timestamp,
-};
+use mapae_domain::{AccessClaims, AuthMethod, Channel, Contact, Purpose, Receipt, Role, Timestamp};
 use ring::hmac;
 use serde_json::{Value, json};
 

@@ -23,11 +23,19 @@ fn resource() -> Uuid {
     build::verification_id().as_uuid()
 }
 
-async fn make(store: &Arc<dyn Store>, claim: &IdempotencyClaim, now: Timestamp) -> IdempotencyOutcome {
+async fn make(
+    store: &Arc<dyn Store>,
+    claim: &IdempotencyClaim,
+    now: Timestamp,
+) -> IdempotencyOutcome {
     stored!(store, work => { work.claim_idempotency_key(claim, now).await.unwrap() })
 }
 
-async fn find(store: &Arc<dyn Store>, claim: &IdempotencyClaim, now: Timestamp) -> IdempotencyOutcome {
+async fn find(
+    store: &Arc<dyn Store>,
+    claim: &IdempotencyClaim,
+    now: Timestamp,
+) -> IdempotencyOutcome {
     store.read().await.unwrap().find_idempotency_key(claim, now).await.unwrap()
 }
 
@@ -37,7 +45,11 @@ pub async fn a_claim_is_fresh_then_repeated_or_mismatched(store: Arc<dyn Store>)
     let first = claim();
     let now = build::START;
     assert_eq!(find(&store, &first, now).await, IdempotencyOutcome::Fresh);
-    assert_eq!(find(&store, &first, now).await, IdempotencyOutcome::Fresh, "finding claims nothing");
+    assert_eq!(
+        find(&store, &first, now).await,
+        IdempotencyOutcome::Fresh,
+        "finding claims nothing"
+    );
     assert_eq!(make(&store, &first, now).await, IdempotencyOutcome::Fresh);
     let repeat = IdempotencyClaim { resource: resource(), ..first.clone() };
     let expected = IdempotencyOutcome::Repeat(first.resource);

@@ -97,9 +97,7 @@ pub async fn deleted_messages_are_counted(store: Arc<dyn Store>) {
         keep(&store, &message(reader, build::after(seconds))).await;
     }
     let filter = InboxFilter { limit: Some(1), ..to(minji) };
-    let delete = async |filter: &InboxFilter| {
-        stored!(store, work => { work.delete_inbox_messages(filter).await.unwrap() })
-    };
+    let delete = async |filter: &InboxFilter| stored!(store, work => { work.delete_inbox_messages(filter).await.unwrap() });
     assert_eq!(delete(&filter).await, 2);
     assert_eq!(delete(&filter).await, 0);
     assert_eq!(read(&store, &InboxFilter::default()).await.len(), 3);

@@ -68,7 +68,9 @@ where
     for number in 0..count {
         tasks.spawn(task(number));
     }
-    tokio::time::timeout(PATIENCE * 3, tasks.join_all()).await.expect("the tasks do not come to an end")
+    tokio::time::timeout(PATIENCE * 3, tasks.join_all())
+        .await
+        .expect("the tasks do not come to an end")
 }
 
 #[track_caller]

@@ -74,10 +74,9 @@ pub async fn an_empty_outbox_has_nothing_to_send(store: Arc<dyn Store>) {
 pub async fn a_leased_message_is_the_one_that_was_stored(store: Arc<dyn Store>) {
     let verification = a_stored_verification(&store).await;
     let every_byte: Vec<u8> = (0..=u8::MAX).cycle().take(70_000).collect();
-    for (channel, verification, sealed) in [
-        (Channel::Email, Some(verification), every_byte),
-        (Channel::Sms, None, vec![0]),
-    ] {
+    for (channel, verification, sealed) in
+        [(Channel::Email, Some(verification), every_byte), (Channel::Sms, None, vec![0])]
+    {
         let deadline = build::after(1_800);
         let id = build::message_id();
         let message =
@@ -87,11 +86,8 @@ pub async fn a_leased_message_is_the_one_that_was_stored(store: Arc<dyn Store>) 
         let leased = lease(&store, 10, until, build::START).await;
         assert_eq!(leased.len(), 1);
         assert_eq!(lease_of(&leased[0]).expires_at, until);
-        let stored = OutboxRecord {
-            lease: None,
-            updated_at: build::START,
-            ..leased[0].record().clone()
-        };
+        let stored =
+            OutboxRecord { lease: None, updated_at: build::START, ..leased[0].record().clone() };
         // Its debug form shows little, so that a difference would not be seen in it.
         assert!(OutboxMessage::from_record(stored) == message, "the message has changed");
         let sent = tried(&leased[0], SendOutcome::Permanent, build::START);

@@ -34,7 +34,9 @@ pub async fn a_full_registration_comes_back_as_it_was(store: Arc<dyn Store>) {
         nickname: Some(Nickname::parse("👩‍💻 민지").expect("a nickname")),
         name: Some(PersonName::parse("O'Neil \"Zoë\" 김; -- \\").expect("a name")),
         locale: Locale::Ko,
-        password_hash: Some(PasswordHash::from_stored("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA")),
+        password_hash: Some(PasswordHash::from_stored(
+            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
+        )),
         consents: vec![build::consent("Terms", "2026-11-01", true, build::START), marketing],
         state: RegistrationState::Completed { user: user.id(), at: build::after(4) },
         tokens_issued_at: Some(build::after(5)),

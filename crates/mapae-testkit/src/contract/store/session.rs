@@ -24,8 +24,12 @@ async fn read(store: &Arc<dyn Store>, id: SessionId) -> Session {
 fn rotated(session: &Session, seconds: u64) -> Session {
     let record = session.record();
     let (generation, policy) = (record.generation, SessionPolicy::default());
-    match session.clone().refresh(generation, record.auth_generation, &policy, build::after(seconds))
-    {
+    match session.clone().refresh(
+        generation,
+        record.auth_generation,
+        &policy,
+        build::after(seconds),
+    ) {
         RefreshDecision::Rotate(next) => next,
         other => panic!("expected a rotation, got {other:?}"),
     }

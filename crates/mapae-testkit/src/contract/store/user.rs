@@ -45,7 +45,9 @@ fn a_full_user() -> User {
         locale: Locale::Ko,
         roles: ["admin", "support:read", "a-b_c"].map(|r| Role::parse(r).expect("a role")).into(),
         status: UserStatus::Disabled,
-        password_hash: Some(PasswordHash::from_stored("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA")),
+        password_hash: Some(PasswordHash::from_stored(
+            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
+        )),
         auth_generation: u32::MAX,
         contacts: vec![
             held(build::unique_email().into(), 1),

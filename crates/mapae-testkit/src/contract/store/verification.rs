@@ -8,8 +8,7 @@ use mapae_domain::verification::{
     PreviousChallenge, Proof, Standing, VerificationRecord, VerificationState,
 };
 use mapae_domain::{
-    Channel, Contact, Locale, Purpose, SecretHash, Verification, VerificationId,
-    VerificationPolicy,
+    Channel, Contact, Locale, Purpose, SecretHash, Verification, VerificationId, VerificationPolicy,
 };
 
 use super::{a_stored_registration, a_stored_user, assert_stale, race, settled, stored};
@@ -20,9 +19,8 @@ use crate::build;
 fn assert_same(left: &Verification, right: &Verification) {
     let hash = |hash: &SecretHash| *hash.as_bytes();
     let fields = |record: &VerificationRecord| {
-        let challenge = |c: &mapae_domain::verification::Challenge| {
-            (hash(&c.code), c.link.as_ref().map(hash))
-        };
+        let challenge =
+            |c: &mapae_domain::verification::Challenge| (hash(&c.code), c.link.as_ref().map(hash));
         (
             (record.id, record.contact.clone(), record.purpose.clone()),
             (record.registration, record.user, record.locale, record.standing, record.state),
@@ -69,10 +67,8 @@ pub async fn a_full_verification_comes_back_as_it_was(store: Arc<dyn Store>) {
     let contact = build::unique_contact(Channel::Email);
     let user = a_stored_user(&store, [contact.clone()]).await;
     let base = build::a_verification(contact, Some(registration.id()));
-    let previous = PreviousChallenge {
-        challenge: build::a_challenge(true),
-        expires_at: build::after(11),
-    };
+    let previous =
+        PreviousChallenge { challenge: build::a_challenge(true), expires_at: build::after(11) };
     let full = VerificationRecord {
         purpose: Purpose::parse("order.42:confirm_pick-up").expect("a purpose"),
         user: Some(user.id()),
@@ -303,12 +299,12 @@ pub async fn only_rivals_for_the_contact_are_superseded(store: Arc<dyn Store>) {
     let contact: Contact = build::unique_email().into();
     let make = |registration, standing, state| {
         let base = build::a_verification(contact.clone(), registration);
-        let record =
-            VerificationRecord { standing, state, version: 4, ..base.record().clone() };
+        let record = VerificationRecord { standing, state, version: 4, ..base.record().clone() };
         Verification::from_record(record)
     };
     let (genuine, pending) = (Standing::Genuine, VerificationState::Pending);
-    let superseded = [make(Some(rival), genuine, pending), make(Some(other_rival), genuine, pending)];
+    let superseded =
+        [make(Some(rival), genuine, pending), make(Some(other_rival), genuine, pending)];
     let verified = VerificationState::Verified { at: build::START };
     let elsewhere = build::a_verification(build::unique_email().into(), Some(rival));
     let by_phone = build::a_verification(build::unique_phone().into(), Some(rival));

@@ -24,20 +24,14 @@ impl RegistrationWrites for Transaction {
         self.registration(id).await
     }
 
-    async fn insert_registration(
-        &mut self,
-        registration: &Registration,
-    ) -> Result<(), StoreError> {
+    async fn insert_registration(&mut self, registration: &Registration) -> Result<(), StoreError> {
         match self.write().registrations.insert(registration.id(), registration.clone()) {
             None => Ok(()),
             Some(_) => Err(STORED_TWICE),
         }
     }
 
-    async fn update_registration(
-        &mut self,
-        registration: &Registration,
-    ) -> Result<(), StoreError> {
+    async fn update_registration(&mut self, registration: &Registration) -> Result<(), StoreError> {
         let stored = self.state.registrations.get(&registration.id());
         let next = stored.and_then(|stored| stored.record().version.checked_add(1));
         if next != Some(registration.record().version) {

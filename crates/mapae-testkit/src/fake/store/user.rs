@@ -10,9 +10,8 @@ use super::{STORED_TWICE, State, Transaction, UsernameHolder};
 
 impl State {
     fn holder(&self, contact: &Contact) -> Option<&User> {
-        let holds = |user: &&User| {
-            user.record().contacts.iter().any(|held| held.contact == *contact)
-        };
+        let holds =
+            |user: &&User| user.record().contacts.iter().any(|held| held.contact == *contact);
         self.users.values().find(holds)
     }
 }

@@ -2,9 +2,7 @@ use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{SendAllowance, VerificationReads, VerificationWrites};
 use mapae_domain::verification::{Standing, VerificationRecord, VerificationState};
-use mapae_domain::{
-    Contact, RegistrationId, SecretHash, Timestamp, Verification, VerificationId,
-};
+use mapae_domain::{Contact, RegistrationId, SecretHash, Timestamp, Verification, VerificationId};
 
 use super::{STORED_TWICE, SendWindow, Transaction};
 
@@ -52,20 +50,14 @@ impl VerificationWrites for Transaction {
         Ok(self.state.verifications.values().find(has_link).cloned())
     }
 
-    async fn insert_verification(
-        &mut self,
-        verification: &Verification,
-    ) -> Result<(), StoreError> {
+    async fn insert_verification(&mut self, verification: &Verification) -> Result<(), StoreError> {
         match self.write().verifications.insert(verification.id(), verification.clone()) {
             None => Ok(()),
             Some(_) => Err(STORED_TWICE),
         }
     }
 
-    async fn update_verification(
-        &mut self,
-        verification: &Verification,
-    ) -> Result<(), StoreError> {
+    async fn update_verification(&mut self, verification: &Verification) -> Result<(), StoreError> {
         let stored = self.state.verifications.get(&verification.id());
         let next = stored.and_then(|stored| stored.record().version.checked_add(1));
         if next != Some(verification.record().version) {

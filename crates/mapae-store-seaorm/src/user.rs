@@ -1,0 +1,266 @@
+use async_trait::async_trait;
+use mapae_application::ports::StoreError;
+use mapae_application::ports::store::{UserReads, UserWrites};
+use mapae_domain::user::{UserRecord, UserStatus};
+use mapae_domain::{
+    Channel, Consent, ConsentDocument, Contact, ContactId, Nickname, PasswordHash, PersonName,
+    RegistrationId, Role, Timestamp, User, UserContact, UserId, Username,
+};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ActiveModelTrait as _, ActiveValue, ColumnTrait as _, Condition, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+};
+
+use crate::convert::{channel, contact, counter, joined, known, locale, split};
+use crate::entity::{consent, user, user_contact, username};
+use crate::error::store_error;
+use crate::transaction::Transaction;
+
+fn to_row(user: &User) -> user::Model {
+    let record = user.record();
+    user::Model {
+        id: record.id.as_uuid(),
+        username: record.username.as_ref().map(|name| name.as_str().to_owned()),
+        nickname: record.nickname.as_ref().map(|name| name.as_str().to_owned()),
+        name: record.name.as_ref().map(|name| name.as_str().to_owned()),
+        locale: record.locale.as_str().to_owned(),
+        roles: joined(record.roles.iter().map(Role::as_str)),
+        status: record.status.as_str().to_owned(),
+        password_hash: record.password_hash.as_ref().map(|hash| hash.as_str().to_owned()),
+        auth_generation: i64::from(record.auth_generation),
+        created_at: record.created_at.as_micros(),
+        updated_at: record.updated_at.as_micros(),
+        version: i64::from(record.version),
+    }
+}
+
+fn contact_row(user: UserId, held: &UserContact) -> user_contact::Model {
+    user_contact::Model {
+        id: held.id.as_uuid(),
+        user_id: user.as_uuid(),
+        channel: held.contact.channel().as_str().to_owned(),
+        contact: held.contact.as_str().to_owned(),
+        verified_at: held.verified_at.as_micros(),
+    }
+}
+
+pub(crate) fn from_rows(
+    row: user::Model,
+    contacts: Vec<user_contact::Model>,
+) -> Result<User, StoreError> {
+    let held = |row: user_contact::Model| {
+        Ok(UserContact {
+            id: ContactId::from_uuid(row.id),
+            contact: contact(&row.channel, &row.contact)?,
+            verified_at: Timestamp::from_micros(row.verified_at),
+        })
+    };
+    Ok(User::from_record(UserRecord {
+        id: UserId::from_uuid(row.id),
+        username: row.username.map(|name| Username::from_stored(&name)),
+        nickname: row.nickname.map(|name| Nickname::from_stored(&name)),
+        name: row.name.map(|name| PersonName::from_stored(&name)),
+        locale: locale(&row.locale)?,
+        roles: split(&row.roles)
+            .map(|name| known(Role::parse(name).ok()))
+            .collect::<Result<_, _>>()?,
+        status: known(UserStatus::from_name(&row.status))?,
+        password_hash: row.password_hash.map(PasswordHash::from_stored),
+        auth_generation: counter(row.auth_generation)?,
+        contacts: contacts.into_iter().map(held).collect::<Result<_, StoreError>>()?,
+        created_at: Timestamp::from_micros(row.created_at),
+        updated_at: Timestamp::from_micros(row.updated_at),
+        version: counter(row.version)?,
+    }))
+}
+
+impl Transaction {
+    /// A user's row with the contacts.
+    pub(crate) async fn with_contacts(&self, row: user::Model) -> Result<User, StoreError> {
+        let contacts = user_contact::Entity::find()
+            .filter(user_contact::Column::UserId.eq(row.id))
+            // One of a channel at the most: e-mail first.
+            .order_by_asc(user_contact::Column::Channel)
+            .all(&self.0)
+            .await
+            .map_err(store_error)?;
+        from_rows(row, contacts)
+    }
+}
+
+#[async_trait]
+impl UserReads for Transaction {
+    async fn user(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        let find = user::Entity::find_by_id(id.as_uuid());
+        match find.one(&self.0).await.map_err(store_error)? {
+            Some(row) => self.with_contacts(row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn user_by_username(&mut self, name: &Username) -> Result<Option<User>, StoreError> {
+        let find = username::Entity::find_by_id(name.as_str());
+        let holder = find.one(&self.0).await.map_err(store_error)?;
+        match holder.and_then(|row| row.user_id) {
+            Some(id) => self.user(UserId::from_uuid(id)).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn user_by_contact(&mut self, contact: &Contact) -> Result<Option<User>, StoreError> {
+        let held = user_contact::Entity::find()
+            .filter(user_contact::Column::Channel.eq(contact.channel().as_str()))
+            .filter(user_contact::Column::Contact.eq(contact.as_str()))
+            .one(&self.0)
+            .await
+            .map_err(store_error)?;
+        match held {
+            Some(row) => self.user(UserId::from_uuid(row.user_id)).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn consents_of_user(&mut self, id: UserId) -> Result<Vec<Consent>, StoreError> {
+        let rows = consent::Entity::find()
+            .filter(consent::Column::UserId.eq(id.as_uuid()))
+            .order_by_asc(consent::Column::Id)
+            .all(&self.0)
+            .await
+            .map_err(store_error)?;
+        let read = |row: consent::Model| {
+            let document = ConsentDocument::parse(&row.document, &row.document_version);
+            Ok(Consent {
+                document: known(document.ok())?,
+                accepted: row.accepted,
+                decided_at: Timestamp::from_micros(row.decided_at),
+                channel: row.channel.as_deref().map(channel).transpose()?,
+            })
+        };
+        rows.into_iter().map(read).collect()
+    }
+}
+
+#[async_trait]
+impl UserWrites for Transaction {
+    async fn reserve_username(
+        &mut self,
+        name: &Username,
+        registration: RegistrationId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        use username::{Column, Entity, Model};
+        let row = Model {
+            username: name.as_str().to_owned(),
+            user_id: None,
+            registration_id: Some(registration.as_uuid()),
+            expires_at: Some(expires_at.as_micros()),
+        };
+        let inserted = Entity::insert(row.into_active_model().reset_all())
+            .on_conflict(OnConflict::column(Column::Username).do_nothing().to_owned())
+            .exec_without_returning(&self.0)
+            .await
+            .map_err(store_error)?;
+        if inserted == 1 {
+            return Ok(true);
+        }
+        // Whoever reserved it has let it expire, or is the same registration again.
+        let free = Condition::any()
+            .add(Column::ExpiresAt.lte(now.as_micros()))
+            .add(Column::RegistrationId.eq(registration.as_uuid()));
+        let taken_over = Entity::update_many()
+            .col_expr(Column::RegistrationId, Expr::value(registration.as_uuid()))
+            .col_expr(Column::ExpiresAt, Expr::value(expires_at.as_micros()))
+            .filter(Column::Username.eq(name.as_str()))
+            .filter(Column::UserId.is_null())
+            .filter(free)
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(taken_over.rows_affected == 1)
+    }
+
+    async fn assign_username(
+        &mut self,
+        name: &Username,
+        registration: RegistrationId,
+        user: UserId,
+    ) -> Result<(), StoreError> {
+        use username::{Column, Entity};
+        let nothing: Option<i64> = None;
+        let assigned = Entity::update_many()
+            .col_expr(Column::UserId, Expr::value(user.as_uuid()))
+            .col_expr(Column::ExpiresAt, Expr::value(nothing))
+            .filter(Column::Username.eq(name.as_str()))
+            .filter(Column::RegistrationId.eq(registration.as_uuid()))
+            .filter(Column::UserId.is_null())
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
+        if assigned.rows_affected == 1 { Ok(()) } else { Err(StoreError::Stale) }
+    }
+
+    async fn insert_user(&mut self, user: &User) -> Result<(), StoreError> {
+        let row = to_row(user).into_active_model().reset_all();
+        user::Entity::insert(row).exec_without_returning(&self.0).await.map_err(store_error)?;
+        for held in &user.record().contacts {
+            self.insert_user_contact(user.id(), held).await?;
+        }
+        Ok(())
+    }
+
+    async fn update_user(&mut self, user: &User) -> Result<(), StoreError> {
+        use user::{Column, Entity};
+        let row = to_row(user);
+        let (id, before) = (row.id, row.version - 1);
+        let updated = Entity::update_many()
+            .set(row.into_active_model().reset_all())
+            .filter(Column::Id.eq(id))
+            .filter(Column::Version.eq(before))
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
+        if updated.rows_affected == 1 { Ok(()) } else { Err(StoreError::Stale) }
+    }
+
+    async fn insert_user_contact(
+        &mut self,
+        user: UserId,
+        held: &UserContact,
+    ) -> Result<(), StoreError> {
+        use user_contact::{Column, Entity};
+        // No error of the database, which on some would end the transaction.
+        let unless_held = OnConflict::columns([Column::Channel, Column::Contact]).do_nothing().to_owned();
+        let inserted = Entity::insert(contact_row(user, held).into_active_model().reset_all())
+            .on_conflict(unless_held)
+            .exec_without_returning(&self.0)
+            .await
+            .map_err(store_error)?;
+        if inserted == 1 { Ok(()) } else { Err(StoreError::Stale) }
+    }
+
+    async fn insert_consents(
+        &mut self,
+        user: UserId,
+        consents: &[Consent],
+    ) -> Result<(), StoreError> {
+        if consents.is_empty() {
+            return Ok(());
+        }
+        let rows = consents.iter().map(|decision| consent::ActiveModel {
+            id: ActiveValue::NotSet,
+            user_id: ActiveValue::Set(user.as_uuid()),
+            document: ActiveValue::Set(decision.document.name().to_owned()),
+            document_version: ActiveValue::Set(decision.document.version().to_owned()),
+            accepted: ActiveValue::Set(decision.accepted),
+            decided_at: ActiveValue::Set(decision.decided_at.as_micros()),
+            channel: ActiveValue::Set(decision.channel.map(Channel::as_str).map(str::to_owned)),
+        });
+        consent::Entity::insert_many(rows)
+            .exec_without_returning(&self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! The store on SQLite: the port's contract, and what is SQLite's own.
+#![expect(clippy::expect_used, clippy::panic, reason = "test code: what fails here fails a test")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mapae_application::ports::Store;
+use mapae_store_seaorm::{ConnectError, SeaOrmStore, StoreSettings, Synchronous};
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
+use tempfile::TempDir;
+
+fn settings(folder: &Path) -> StoreSettings {
+    StoreSettings {
+        url: format!("sqlite://{}", folder.join("data/mapae.db").display()),
+        synchronous: Synchronous::Full,
+        readers: 4,
+        busy_timeout: Duration::from_secs(10),
+        acquire_timeout: Duration::from_secs(30),
+    }
+}
+
+async fn open(folder: &Path) -> SeaOrmStore {
+    let store = SeaOrmStore::connect(&settings(folder)).await.expect("a database");
+    store.migrate().await.expect("the schema");
+    store
+}
+
+async fn fresh() -> (Arc<dyn Store>, TempDir) {
+    let folder = TempDir::new().expect("a temporary folder");
+    (Arc::new(open(folder.path()).await), folder)
+}
+
+mod contract {
+    mapae_testkit::store_contract! { super::fresh().await }
+}
+
+/// A connection of the test's own, to look at what the store has made.
+async fn look(folder: &Path) -> DatabaseConnection {
+    let url = format!("sqlite://{}", folder.join("data/mapae.db").display());
+    Database::connect(url).await.expect("a connection")
+}
+
+async fn rows(look: &DatabaseConnection, sql: &str) -> Vec<sea_orm::QueryResult> {
+    let statement = Statement::from_string(DbBackend::Sqlite, sql);
+    look.query_all_raw(statement).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+#[tokio::test]
+async fn the_schema_goes_up_and_down_and_up_again() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let store = open(folder.path()).await;
+    assert_eq!(store.migrate().await.expect("nothing to do"), 0);
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'seaql_migrations'";
+    let look = look(folder.path()).await;
+    let made = rows(&look, tables).await.len();
+    assert!(made >= 12, "{made} tables");
+    store.unmigrate().await.expect("the way back");
+    assert_eq!(rows(&look, tables).await.len(), 0);
+    assert_eq!(store.migrate().await.expect("the schema"), 8);
+    assert_eq!(rows(&look, tables).await.len(), made);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_start_together_migrate_once() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut starts = Vec::new();
+    for _ in 0..10 {
+        let settings = settings(folder.path());
+        starts.push(tokio::spawn(async move {
+            let store = SeaOrmStore::connect(&settings).await.expect("a database");
+            store.migrate().await.expect("the schema")
+        }));
+    }
+    let mut applied = 0;
+    for start in starts {
+        applied += start.await.expect("a start");
+    }
+    assert_eq!(applied, 8);
+}
+
+#[tokio::test]
+async fn a_schema_of_a_newer_release_is_refused_by_name() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let store = open(folder.path()).await;
+    let look = look(folder.path()).await;
+    look.execute_unprepared(
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20990101_000001_later', 0)",
+    )
+    .await
+    .expect("a step of later");
+    match store.migrate().await {
+        Err(ConnectError::FromTheFuture(step)) => assert_eq!(step, "m20990101_000001_later"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_is_none_is_refused_without_being_shown() {
+    let folder = TempDir::new().expect("a temporary folder");
+    for url in ["", "postgres://user:planted@host/db", "sqlite://", "sqlite::memory:", "mapae.db"] {
+        let settings = StoreSettings { url: url.to_owned(), ..settings(folder.path()) };
+        let Err(error) = SeaOrmStore::connect(&settings).await else { panic!("{url} was taken") };
+        assert!(matches!(error, ConnectError::Url));
+        assert!(!error.to_string().contains("planted"));
+    }
+}
+
+#[tokio::test]
+async fn the_journal_is_a_wal_and_foreign_keys_hold() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let store = open(folder.path()).await;
+    let look = look(folder.path()).await;
+    let mode = rows(&look, "PRAGMA journal_mode").await;
+    assert_eq!(mode[0].try_get_by_index::<String>(0).expect("a mode"), "wal");
+    // A session of nobody is refused by the database itself.
+    let session = mapae_testkit::build::a_session(mapae_testkit::build::a_user([]).id());
+    let mut work = store.begin().await.expect("a unit of work");
+    assert!(work.insert_session(&session).await.is_err());
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_the_file_is_opened_again() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let user = mapae_testkit::build::a_user([mapae_testkit::build::unique_email().into()]);
+    let store = open(folder.path()).await;
+    let mut work = store.begin().await.expect("a unit of work");
+    work.insert_user(&user).await.expect("a new user");
+    work.commit().await.expect("a commit");
+    store.close().await.expect("an end");
+    let store = open(folder.path()).await;
+    let found = store.read().await.expect("a view").user(user.id()).await.expect("an answer");
+    assert_eq!(found, Some(user));
+}
+
+/// Every look-up that a request waits for, as SQLite would run it on an empty database: by an index,
+/// and never by reading a whole table.
+#[tokio::test]
+async fn every_hot_look_up_has_an_index() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let _store = open(folder.path()).await;
+    let look = look(folder.path()).await;
+    let hot = [
+        "SELECT * FROM users WHERE id = x'00'",
+        "SELECT * FROM user_contacts WHERE channel = 'email' AND contact = 'x'",
+        "SELECT * FROM user_contacts WHERE user_id = x'00' ORDER BY channel",
+        "SELECT * FROM usernames WHERE username = 'x'",
+        "SELECT * FROM consents WHERE user_id = x'00' ORDER BY id",
+        "SELECT * FROM registrations WHERE id = x'00'",
+        "SELECT * FROM verifications WHERE id = x'00'",
+        "SELECT * FROM verifications WHERE link_hash = x'00' OR previous_link_hash = x'00'",
+        "SELECT * FROM verifications WHERE registration_id = x'00' ORDER BY created_at, id",
+        "UPDATE verifications SET standing = 'superseded' WHERE channel = 'email' AND contact = 'x' AND state = 'pending' AND standing = 'genuine' AND registration_id IS NOT NULL",
+        "SELECT * FROM contact_sends WHERE contact_hash = x'00'",
+        "SELECT * FROM sessions WHERE id = x'00'",
+        "SELECT * FROM outbox WHERE status = 'queued' AND due_at <= 1 ORDER BY due_at, id LIMIT 10",
+        "SELECT status FROM outbox WHERE verification_id = x'00' ORDER BY created_at DESC, id DESC LIMIT 1",
+        "SELECT due_at FROM outbox WHERE status = 'queued' AND (lease_expires_at IS NULL OR lease_expires_at <= due_at) ORDER BY due_at LIMIT 1",
+        "SELECT * FROM idempotency_keys WHERE key_hash = x'00'",
+    ];
+    for sql in hot {
+        let plan = rows(&look, &format!("EXPLAIN QUERY PLAN {sql}")).await;
+        let plan: Vec<String> =
+            plan.iter().map(|row| row.try_get("", "detail").expect("a detail")).collect();
+        let scans = plan.iter().any(|step| step.starts_with("SCAN"));
+        assert!(!scans && plan.iter().any(|step| step.contains("USING")), "{sql}: {plan:?}");
+    }
+}
