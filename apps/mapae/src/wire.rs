@@ -70,6 +70,7 @@ pub(crate) async fn build(
     let messages = Messages::load(&MessageSettings {
         service_name: config.messages.service_name.clone(),
         public_origin: public_origin.to_owned(),
+        code_length: config.verification.code_length,
         templates: config.messages.templates.clone(),
     })?;
     let inbox = Arc::new(Inbox::new(Arc::clone(&shared), Arc::clone(&clock)));

@@ -267,3 +267,11 @@ fn no_other_form_than_the_compact_one_is_accepted_and_nothing_panics() {
     }
     assert!(tokens.verify(&good, NOW).is_ok());
 }
+
+mod contract {
+    use std::sync::Arc;
+
+    mapae_testkit::tokens_contract! {
+        (Arc::new(super::Forge::new().tokens()), Arc::new(super::Forge::new().tokens()))
+    }
+}

@@ -185,7 +185,7 @@ macro_rules! password_contract {
 /// `impl Fn([u8; 32]) -> impl SecretHasher`.
 ///
 /// ```ignore
-/// mapae_testkit::secret_hasher_contract! { |secret| HmacHasher::new(&secret) }
+/// mapae_testkit::secret_hasher_contract! { |secret| keyring(secret) }
 /// ```
 #[macro_export]
 macro_rules! secret_hasher_contract {
@@ -207,7 +207,7 @@ macro_rules! secret_hasher_contract {
 /// `impl Fn([u8; 32]) -> impl MessageSealer`.
 ///
 /// ```ignore
-/// mapae_testkit::sealer_contract! { |secret| AeadSealer::new(&secret, Arc::new(SystemRng)) }
+/// mapae_testkit::sealer_contract! { |secret| keyring(secret) }
 /// ```
 #[macro_export]
 macro_rules! sealer_contract {

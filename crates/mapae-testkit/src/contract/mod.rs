@@ -24,3 +24,10 @@ pub mod secret_hasher;
 pub mod sms;
 pub mod store;
 pub mod tokens;
+
+/// A server's secret: the same for the same number, and as random to look at as a real one.
+fn secret(number: u64) -> [u8; 32] {
+    let mut secret = [0; 32];
+    mapae_application::ports::SecretRng::fill(&crate::fake::SequenceRng::new(number), &mut secret);
+    secret
+}

@@ -5,12 +5,14 @@
 
 use mapae_application::ports::MessageSealer;
 
+use super::secret;
+
 const CONTEXT: &[u8] = b"outbox:1";
 const CONTENT: &[u8] = b"{\"code\":\"123456\"}";
 
 /// What was sealed is opened again, whatever its length, by whoever has the secret.
 pub fn what_was_sealed_is_opened_by_every_replica<S: MessageSealer>(make: impl Fn([u8; 32]) -> S) {
-    let (sealer, replica) = (make([1; 32]), make([1; 32]));
+    let (sealer, replica) = (make(secret(1)), make(secret(1)));
     for length in [0, 1, 15, 16, 17, 255, 4_096, 100_000] {
         let content: Vec<u8> = (0..=u8::MAX).cycle().take(length).collect();
         for context in [CONTEXT, b""] {
@@ -25,7 +27,7 @@ pub fn what_was_sealed_is_opened_by_every_replica<S: MessageSealer>(make: impl F
 
 /// What was sealed does not show its content.
 pub fn what_was_sealed_shows_nothing<S: MessageSealer>(make: impl Fn([u8; 32]) -> S) {
-    let sealed = make([1; 32]).seal(CONTEXT, CONTENT);
+    let sealed = make(secret(1)).seal(CONTEXT, CONTENT);
     for shown in CONTENT.windows(4) {
         assert!(!sealed.windows(4).any(|window| window == shown));
     }
@@ -33,7 +35,7 @@ pub fn what_was_sealed_shows_nothing<S: MessageSealer>(make: impl Fn([u8; 32]) -
 
 /// Two sealings of one content have nothing in common, on one replica and on two.
 pub fn two_sealings_of_one_content_look_unrelated<S: MessageSealer>(make: impl Fn([u8; 32]) -> S) {
-    let (sealer, replica) = (make([1; 32]), make([1; 32]));
+    let (sealer, replica) = (make(secret(1)), make(secret(1)));
     let content = [0x61; 256];
     let sealings: Vec<Vec<u8>> = (0..16)
         .map(|number| if number % 2 == 0 { &sealer } else { &replica })
@@ -50,7 +52,7 @@ pub fn two_sealings_of_one_content_look_unrelated<S: MessageSealer>(make: impl F
 
 /// In another context it is not opened.
 pub fn another_context_does_not_open<S: MessageSealer>(make: impl Fn([u8; 32]) -> S) {
-    let sealer = make([1; 32]);
+    let sealer = make(secret(1));
     let sealed = sealer.seal(CONTEXT, CONTENT);
     for context in [b"outbox:2".as_slice(), b"outbox:", b"outbox:1\0", b"", b"Outbox:1"] {
         assert!(sealer.open(context, &sealed).is_err(), "{context:?}");
@@ -59,17 +61,17 @@ pub fn another_context_does_not_open<S: MessageSealer>(make: impl Fn([u8; 32]) -
 
 /// With another secret it is not opened.
 pub fn another_secret_does_not_open<S: MessageSealer>(make: impl Fn([u8; 32]) -> S) {
-    let sealed = make([1; 32]).seal(CONTEXT, CONTENT);
-    let mut close = [1; 32];
+    let sealed = make(secret(1)).seal(CONTEXT, CONTENT);
+    let mut close = secret(1);
     close[31] ^= 1;
-    for secret in [[2; 32], [0; 32], close] {
-        assert!(make(secret).open(CONTEXT, &sealed).is_err());
+    for other in [secret(2), close] {
+        assert!(make(other).open(CONTEXT, &sealed).is_err());
     }
 }
 
 /// With a single bit altered it is not opened.
 pub fn a_single_altered_bit_is_refused<S: MessageSealer>(make: impl Fn([u8; 32]) -> S) {
-    let sealer = make([1; 32]);
+    let sealer = make(secret(1));
     let sealed = sealer.seal(CONTEXT, CONTENT);
     for bit in 0..sealed.len() * 8 {
         let mut altered = sealed.clone();
@@ -80,7 +82,7 @@ pub fn a_single_altered_bit_is_refused<S: MessageSealer>(make: impl Fn([u8; 32])
 
 /// Shortened, lengthened, or made up, it is not opened, and nothing panics.
 pub fn what_was_never_sealed_is_refused<S: MessageSealer>(make: impl Fn([u8; 32]) -> S) {
-    let sealer = make([1; 32]);
+    let sealer = make(secret(1));
     let sealed = sealer.seal(CONTEXT, CONTENT);
     for length in 0..sealed.len() {
         assert!(sealer.open(CONTEXT, &sealed[..length]).is_err(), "its first {length} bytes");

@@ -7,6 +7,8 @@ use std::collections::HashSet;
 
 use mapae_application::ports::{HashContext, SecretHasher};
 
+use super::secret;
+
 const CONTEXTS: [HashContext; 7] = [
     HashContext::Code,
     HashContext::LinkKey,
@@ -23,7 +25,7 @@ fn bytes<H: SecretHasher>(hasher: &H, context: HashContext, parts: &[&[u8]]) -> 
 
 /// One input has one hash, now and on every replica.
 pub fn one_input_has_one_hash_on_every_replica<H: SecretHasher>(make: impl Fn([u8; 32]) -> H) {
-    let (first, replica) = (make([1; 32]), make([1; 32]));
+    let (first, replica) = (make(secret(1)), make(secret(1)));
     for context in CONTEXTS {
         let parts: [&[u8]; 2] = [b"123456", b"minji"];
         let hash = bytes(&first, context, &parts);
@@ -34,11 +36,11 @@ pub fn one_input_has_one_hash_on_every_replica<H: SecretHasher>(make: impl Fn([u
 
 /// Another secret gives another hash, if it differs in one bit only.
 pub fn another_secret_gives_another_hash<H: SecretHasher>(make: impl Fn([u8; 32]) -> H) {
-    let mut secrets = vec![[1; 32], [2; 32], [0; 32]];
+    let mut secrets = vec![secret(1), secret(2)];
     for position in [0, 31] {
-        let mut secret = [1; 32];
-        secret[position] ^= 0x80;
-        secrets.push(secret);
+        let mut close = secret(1);
+        close[position] ^= 0x80;
+        secrets.push(close);
     }
     for context in CONTEXTS {
         let hashes: HashSet<_> =
@@ -49,7 +51,7 @@ pub fn another_secret_gives_another_hash<H: SecretHasher>(make: impl Fn([u8; 32]
 
 /// One input has another hash for each purpose.
 pub fn each_context_has_hashes_of_its_own<H: SecretHasher>(make: impl Fn([u8; 32]) -> H) {
-    let hasher = make([1; 32]);
+    let hasher = make(secret(1));
     let inputs: [&[&[u8]]; 3] = [&[], &[b""], &[b"123456"]];
     for parts in inputs {
         let hashes: HashSet<_> =
@@ -60,7 +62,7 @@ pub fn each_context_has_hashes_of_its_own<H: SecretHasher>(make: impl Fn([u8; 32
 
 /// Where one part ends and the next begins makes a difference.
 pub fn parts_are_kept_apart<H: SecretHasher>(make: impl Fn([u8; 32]) -> H) {
-    let hasher = make([1; 32]);
+    let hasher = make(secret(1));
     let inputs: [&[&[u8]]; 12] = [
         &[],
         &[b""],
@@ -82,7 +84,7 @@ pub fn parts_are_kept_apart<H: SecretHasher>(make: impl Fn([u8; 32]) -> H) {
 
 /// Inputs of every length have hashes, and those that differ in one bit have others.
 pub fn every_bit_of_the_input_counts<H: SecretHasher>(make: impl Fn([u8; 32]) -> H) {
-    let hasher = make([1; 32]);
+    let hasher = make(secret(1));
     let input = [0; 200];
     let mut hashes = HashSet::from([bytes(&hasher, HashContext::Code, &[&input])]);
     for bit in 0..input.len() * 8 {

@@ -7,7 +7,7 @@ use mapae_application::ports::Store;
 use mapae_domain::Timestamp;
 use uuid::Uuid;
 
-use super::{race, settled, stored};
+use super::{give_way, race, settled, stored};
 use crate::build;
 
 fn claim() -> IdempotencyClaim {
@@ -107,7 +107,9 @@ pub async fn a_key_is_claimed_once_among_many_at_once(store: Arc<dyn Store>) {
         let claim = IdempotencyClaim { resource: resource(), ..base.clone() };
         async move {
             let outcome = settled!(store, work => {
-                work.claim_idempotency_key(&claim, build::START).await?
+                let outcome = work.claim_idempotency_key(&claim, build::START).await?;
+                give_way().await;
+                outcome
             });
             (outcome, claim.resource)
         }

@@ -10,7 +10,7 @@ use mapae_domain::{
     Channel, DeliveryStatus, MessageId, OutboxMessage, RetryPolicy, Timestamp, VerificationId,
 };
 
-use super::{a_stored_registration, race, settled, stored};
+use super::{a_stored_registration, give_way, race, settled, stored};
 use crate::build;
 
 async fn a_stored_verification(store: &Arc<dyn Store>) -> VerificationId {
@@ -161,7 +161,9 @@ pub async fn no_message_is_leased_by_two_at_once(store: Arc<dyn Store>) {
             for _ in 0..MESSAGES {
                 let until = build::after(60);
                 let batch = settled!(store, work => {
-                    work.lease_messages(3, until, build::after(1)).await?
+                    let batch = work.lease_messages(3, until, build::after(1)).await?;
+                    give_way().await;
+                    batch
                 });
                 mine.extend(ids(&batch));
                 tokio::task::yield_now().await;

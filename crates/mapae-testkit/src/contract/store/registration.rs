@@ -8,7 +8,7 @@ use mapae_domain::{
     Channel, Locale, Nickname, PasswordHash, PersonName, Registration, RegistrationId,
 };
 
-use super::{a_stored_registration, a_stored_user, assert_stale, race, settled, stored};
+use super::{a_stored_registration, a_stored_user, assert_stale, give_way, race, settled, stored};
 use crate::build;
 
 /// An id that nothing has finds nothing.
@@ -121,6 +121,7 @@ pub async fn no_change_of_a_locked_registration_is_lost(store: Arc<dyn Store>) {
         async move {
             settled!(store, work => {
                 let locked = work.lock_registration(id).await?.expect("the registration");
+                give_way().await;
                 work.update_registration(&locked.prove(&contact, build::START)).await?;
             });
         }

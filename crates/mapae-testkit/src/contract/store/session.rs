@@ -6,7 +6,7 @@ use mapae_application::ports::Store;
 use mapae_domain::session::{SessionEnd, SessionRecord};
 use mapae_domain::{AuthMethod, RefreshDecision, Session, SessionId, SessionPolicy, User};
 
-use super::{a_stored_user, race, settled, stored};
+use super::{a_stored_user, give_way, race, settled, stored};
 use crate::build;
 
 async fn a_stored_session(store: &Arc<dyn Store>) -> (Session, User) {
@@ -104,7 +104,11 @@ pub async fn a_session_is_rotated_once_among_many_at_once(store: Arc<dyn Store>)
         let store = Arc::clone(&store);
         let next = rotated(&session, u64::try_from(number).expect("a small number"));
         async move {
-            let done = settled!(store, work => { work.rotate_session(&next, 0).await? });
+            let done = settled!(store, work => {
+                let done = work.rotate_session(&next, 0).await?;
+                give_way().await;
+                done
+            });
             (done, next)
         }
     })
@@ -148,6 +152,7 @@ pub async fn no_rotation_comes_after_the_end(store: Arc<dyn Store>) {
         async move {
             settled!(store, work => {
                 let (stored, _) = work.session_and_user(id).await?.expect("the session");
+                give_way().await;
                 if number == 10 {
                     let ended = stored.end(SessionEnd::Revoked, build::after(1));
                     work.end_session(&ended).await?;

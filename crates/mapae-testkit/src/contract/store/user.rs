@@ -9,7 +9,7 @@ use mapae_domain::{
     UserContact, UserId, Username,
 };
 
-use super::{a_stored_user, assert_stale, race, settled, stored};
+use super::{a_stored_user, assert_stale, give_way, race, settled, stored};
 use crate::build;
 
 async fn read(store: &Arc<dyn Store>, id: UserId) -> User {
@@ -189,6 +189,7 @@ pub async fn a_contact_makes_one_user_among_many_at_once(store: Arc<dyn Store>) 
             let user = build::a_user([contact.clone()]);
             settled!(store, work => {
                 let free = work.user_by_contact(&contact).await?.is_none();
+                give_way().await;
                 if free {
                     work.insert_user(&user).await?;
                 }
@@ -287,6 +288,7 @@ pub async fn a_username_is_reserved_once_among_many_at_once(store: Arc<dyn Store
                 let reserved = work
                     .reserve_username(&name, registration.id(), until, build::START)
                     .await?;
+                give_way().await;
                 if reserved {
                     work.insert_registration(&registration).await?;
                 }

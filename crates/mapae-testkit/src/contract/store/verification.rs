@@ -11,7 +11,7 @@ use mapae_domain::{
     Channel, Contact, Locale, Purpose, SecretHash, Verification, VerificationId, VerificationPolicy,
 };
 
-use super::{a_stored_registration, a_stored_user, assert_stale, race, settled, stored};
+use super::{a_stored_registration, a_stored_user, assert_stale, give_way, race, settled, stored};
 use crate::build;
 
 /// Compares two verifications, which have no equality of their own, field by field.
@@ -252,6 +252,7 @@ pub async fn no_attempt_is_lost_among_many_at_once(store: Arc<dyn Store>) {
         async move {
             settled!(store, work => {
                 let locked = work.lock_verification(id).await?.expect("the verification");
+                give_way().await;
                 let (next, _) = locked.prove(Proof::Code(build::unique_hash()), build::START);
                 work.update_verification(&next).await?;
             });
@@ -277,6 +278,7 @@ pub async fn a_right_code_is_accepted_once_among_many_at_once(store: Arc<dyn Sto
                     (work.lock_verification_by_link(&link).await?, Proof::Link(link))
                 };
                 let locked = locked.expect("the verification");
+                give_way().await;
                 let before = locked.record().version;
                 let (next, outcome) = locked.prove(proof, build::START);
                 if next.record().version != before {
@@ -353,7 +355,10 @@ pub async fn a_contact_gets_exactly_its_limit_of_messages(store: Arc<dyn Store>)
         let store = Arc::clone(&store);
         async move {
             settled!(store, work => {
-                work.count_contact_send(&contact, 10, window_end, build::START).await?
+                let answer =
+                    work.count_contact_send(&contact, 10, window_end, build::START).await?;
+                give_way().await;
+                answer
             })
         }
     })
