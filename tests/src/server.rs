@@ -74,14 +74,12 @@ impl Answer {
     }
 
     /// The answer, which must have this status.
-    #[must_use]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         self
     }
 
     /// The answer, which must be a problem of this status and code.
-    #[must_use]
     pub fn expect_problem(self, status: u16, code: &str) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         let content_type = self.headers.get("content-type").and_then(|value| value.to_str().ok());

@@ -339,7 +339,10 @@ impl Config {
         match file {
             Some(file) if !file.is_file() => return Err(ConfigError::Missing(file.to_owned())),
             Some(file) => figment = figment.merge(Toml::file_exact(file)),
-            None => figment = figment.merge(Toml::file_exact(DEFAULT_FILE)),
+            None if Path::new(DEFAULT_FILE).is_file() => {
+                figment = figment.merge(Toml::file_exact(DEFAULT_FILE));
+            }
+            None => {}
         }
         let plain = Env::prefixed("MAPAE_").filter(|key| {
             let key = key.as_str().to_ascii_lowercase();

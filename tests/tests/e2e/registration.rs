@@ -155,8 +155,9 @@ async fn a_rivals_registration_is_void_once_the_owner_has_verified() {
     let token = rival.text("registration_token");
     let path = format!("/v1/registrations/{}", rival.text("id"));
     assert_eq!(server.get_as(&path, &token).await.expect(200).json()["status"], "pending");
-    let tokens = server.post(&format!("{path}/tokens"), &json!({"registration_token": token}));
-    tokens.await.expect_problem(409, "registration_pending");
+    let body = json!({"registration_token": token});
+    let tokens = server.post(&format!("{path}/tokens"), &body).await;
+    tokens.expect_problem(409, "registration_pending");
     log_in(&server, "owner@example.com", PASSWORD).await.expect(200);
 }
 

@@ -22,10 +22,9 @@ async fn gets_and_heads_of_the_link_change_nothing_and_the_button_works_once() {
     let page = server.get(&path).await.expect(200).body;
     assert!(page.contains("method=\"post\" action=\"/verify/email\""), "{page}");
     assert!(page.contains(&format!("value=\"{}\"", message.key())), "{page}");
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html")];
     let press = || {
         let form = format!("key={}", message.key()).into_bytes();
-        let headers =
-            [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html")];
         server.send(Method::POST, "/verify/email", &headers, Some(form))
     };
     let pressed = press().await.expect(200);
