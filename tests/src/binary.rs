@@ -51,7 +51,12 @@ fn newest(path: &Path) -> Option<SystemTime> {
     }
     let entries = path.read_dir().ok()?.filter_map(Result::ok);
     entries
-        .filter(|entry| !matches!(entry.file_name().to_str(), Some("tests" | "mapae-testkit" | "benches" | "examples")))
+        .filter(|entry| {
+            !matches!(
+                entry.file_name().to_str(),
+                Some("tests" | "mapae-testkit" | "benches" | "examples")
+            )
+        })
         .filter_map(|entry| newest(&entry.path()))
         .max()
         .or(Some(SystemTime::UNIX_EPOCH))

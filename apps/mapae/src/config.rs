@@ -71,9 +71,9 @@ pub(crate) struct Length(pub(crate) Duration);
 impl<'de> Deserialize<'de> for Length {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map(Self)
-            .map_err(|_| serde::de::Error::custom("is no length of time such as 90s, 30m, 24h or 7d"))
+        humantime::parse_duration(&text).map(Self).map_err(|_| {
+            serde::de::Error::custom("is no length of time such as 90s, 30m, 24h or 7d")
+        })
     }
 }
 
@@ -353,8 +353,7 @@ impl Config {
             let key = variable.to_ascii_lowercase().replace("__", ".");
             figment = figment.merge(Serialized::default(&key, value.as_str()));
         }
-        let config: Self =
-            figment.extract().map_err(|error| ConfigError::Read(Box::new(error)))?;
+        let config: Self = figment.extract().map_err(|error| ConfigError::Read(Box::new(error)))?;
         config.check()
     }
 
@@ -371,16 +370,24 @@ impl Config {
         }
         if self.mode == Mode::Production {
             if self.public_origin.is_none() {
-                return invalid("public_origin is missing, which mode = \"production\" needs: links in messages begin with it");
+                return invalid(
+                    "public_origin is missing, which mode = \"production\" needs: links in messages begin with it",
+                );
             }
             if self.secret.is_none() {
-                return invalid("secret is missing, which mode = \"production\" needs: set MAPAE_SECRET or MAPAE_SECRET_FILE to 32 random bytes in base64 (openssl rand -base64 32)");
+                return invalid(
+                    "secret is missing, which mode = \"production\" needs: set MAPAE_SECRET or MAPAE_SECRET_FILE to 32 random bytes in base64 (openssl rand -base64 32)",
+                );
             }
             if self.mail.senders.contains(&Sender::Inbox) {
-                return invalid("mail.senders names the inbox, which mode = \"production\" refuses: whoever reads it reads everyone's codes");
+                return invalid(
+                    "mail.senders names the inbox, which mode = \"production\" refuses: whoever reads it reads everyone's codes",
+                );
             }
             if self.sms.senders.contains(&Sender::Inbox) {
-                return invalid("sms.senders names the inbox, which mode = \"production\" refuses: whoever reads it reads everyone's codes");
+                return invalid(
+                    "sms.senders names the inbox, which mode = \"production\" refuses: whoever reads it reads everyone's codes",
+                );
             }
         }
         self.settings()?;
@@ -478,7 +485,9 @@ fn check_origin(origin: &str, mode: Mode) -> Result<(), ConfigError> {
     let bare = uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/');
     let scheme = uri.scheme_str().unwrap_or_default();
     if !matches!(scheme, "http" | "https") || uri.host().is_none() || has_credentials || !bare {
-        return invalid("public_origin is no origin such as https://auth.example.com: a scheme, a host, perhaps a port, and nothing behind them");
+        return invalid(
+            "public_origin is no origin such as https://auth.example.com: a scheme, a host, perhaps a port, and nothing behind them",
+        );
     }
     if mode == Mode::Production && scheme != "https" {
         return invalid("public_origin must begin with https:// where mode = \"production\"");

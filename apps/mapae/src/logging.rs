@@ -39,7 +39,9 @@ pub(crate) fn start(config: &LogConfig) -> Result<(), crate::Failure> {
         .map_err(|_| "log.level is neither a level nor a list of modules with levels")?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.format {
-        LogFormat::Human => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Human => {
+            log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init()
+        }
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
     // A panic is a fault of ours: its place is worth a line, its message may hold anything.

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use mapae_application::inbox::Inbox;
 use mapae_application::outbox::{Bell, Worker, WorkerSettings};
-use mapae_application::ports::{
-    Clock, EmailSender, MessageSealer, SecretRng, SmsSender, Store,
-};
+use mapae_application::ports::{Clock, EmailSender, MessageSealer, SecretRng, SmsSender, Store};
 use mapae_application::signing_key::load_signing_keys;
 use mapae_application::{Application, Ports};
 use mapae_http::HttpSettings;

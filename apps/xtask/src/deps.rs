@@ -62,9 +62,18 @@ mod tests {
     fn arrows_point_down_only() {
         let edges = edges().expect("the workspace's metadata");
         let is_adapter = |name: &str| {
-            ["mapae-store-", "mapae-mail-", "mapae-sms-", "mapae-token-", "mapae-password-", "mapae-limit-", "mapae-messages", "mapae-system"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
+            [
+                "mapae-store-",
+                "mapae-mail-",
+                "mapae-sms-",
+                "mapae-token-",
+                "mapae-password-",
+                "mapae-limit-",
+                "mapae-messages",
+                "mapae-system",
+            ]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
         };
         for line in edges.lines().filter(|line| !line.ends_with("(dev)")) {
             let (from, to) = line.split_once(" -> ").expect("an arrow");

@@ -45,6 +45,7 @@ impl<E: Endpoint> Endpoint for Surrounded<E> {
         let path = request.uri().path().to_owned();
         let span = tracing::info_span!("request", id, method = %request.method(), path);
         let answered = async {
+            tracing::trace!("asked");
             let response = match self.inner.call(request).await {
                 Ok(response) => response.into_response(),
                 Err(error) => framework::answer(error),

@@ -111,12 +111,40 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for ApiJson<T> {
 /// Reads a body; what is wrong names its field and repeats nothing else.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        field_problem(&path, error.inner())
-    })?;
+    let OnlyObject(value) =
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            field_problem(&path, error.inner())
+        })?;
     deserializer.end().map_err(|_| malformed())?;
     Ok(value)
+}
+
+/// Reads an object and nothing else: serde would take a list for a structure, member by member.
+pub(crate) struct OnlyObject<T>(pub(crate) T);
+
+impl<'de, T: serde::Deserialize<'de>> serde::Deserialize<'de> for OnlyObject<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: serde::Deserialize<'de>> serde::de::Visitor<'de> for Object<T> {
+            type Value = OnlyObject<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                members: A,
+            ) -> Result<Self::Value, A::Error> {
+                T::deserialize(serde::de::value::MapAccessDeserializer::new(members))
+                    .map(OnlyObject)
+            }
+        }
+
+        deserializer.deserialize_map(Object(std::marker::PhantomData))
+    }
 }
 
 fn malformed() -> Problem {
@@ -132,9 +160,11 @@ fn field_problem(path: &str, error: &serde_json::Error) -> Problem {
     // The derived deserializers name a field between the first pair of backticks.
     let named = || text.split('`').nth(1).map_or(Cow::Borrowed("?"), shown_name);
     let parent = match path {
-        "." | "?" => "",
-        path => path,
+        "." | "?" => String::new(),
+        // A segment may be a name that somebody made up.
+        path => path.split('.').map(shown_segment).collect::<Vec<_>>().join("."),
     };
+    let parent = parent.as_str();
     let join = |name: &str| match parent.rsplit(['.']).next() {
         Some("") | None => name.to_owned(),
         // The path may end with the very field that the message names.
@@ -153,6 +183,16 @@ fn field_problem(path: &str, error: &serde_json::Error) -> Problem {
     };
     let (code, message) = (code.to_owned(), message.to_owned());
     Problem::invalid_fields(vec![FieldProblem { field, code, message }])
+}
+
+/// A segment of a path, with its index where it has one: `consents[0]`.
+fn shown_segment(segment: &str) -> Cow<'_, str> {
+    match segment.split_once('[') {
+        Some((name, index)) if index.trim_end_matches(']').bytes().all(|b| b.is_ascii_digit()) => {
+            Cow::Owned(format!("{}[{index}", shown_name(name)))
+        }
+        _ => shown_name(segment),
+    }
 }
 
 /// A field's name as it may be repeated to whoever sent it: short, and of harmless signs.

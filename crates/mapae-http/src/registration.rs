@@ -14,11 +14,11 @@ use poem::web::Data;
 use poem_openapi::param::{Header, Path};
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::Tag;
 use crate::caller::{PreferredLocale, RegistrationBearer, idempotency_key};
-use crate::payload::{ApiJson, Reply, Secret};
+use crate::payload::{ApiJson, OnlyObject, Reply, Secret};
 use crate::problem::{Failure, Problem, problems};
 use crate::token::TokenPair;
 use crate::verification::{Verification, contact_taken, registration_status};
@@ -58,10 +58,19 @@ pub(crate) struct CreateRegistrationBody {
     /// The language of messages: `ko` or `en`. Where absent, `Accept-Language` decides.
     locale: Option<String>,
     /// What was agreed to, or refused.
+    #[serde(default, deserialize_with = "objects")]
     consents: Option<Vec<ConsentBody>>,
     /// Receipts of purpose `registration` for contacts that were proved before: they need no
     /// further message.
     receipts: Option<Vec<String>>,
+}
+
+/// Reads a list of objects, or nothing.
+fn objects<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<ConsentBody>>, D::Error> {
+    let list = Option::<Vec<OnlyObject<ConsentBody>>>::deserialize(deserializer)?;
+    Ok(list.map(|list| list.into_iter().map(|OnlyObject(consent)| consent).collect()))
 }
 
 impl Example for CreateRegistrationBody {

@@ -267,7 +267,8 @@ pub(crate) struct TokenApi;
 impl TokenApi {
     /// Log in with a password
     ///
-    /// Opens a session.
+    /// Opens a session for whoever gives the right password to a username, an e-mail address or a
+    /// phone number.
     #[oai(path = "/", method = "post", operation_id = "logIn")]
     async fn log_in(
         &self,

@@ -13,7 +13,9 @@ pub(crate) fn sms(text: &str) -> Result<(), &'static str> {
         return Err("holds a sign that EUC-KR, and so an SMS in Korea, cannot");
     }
     if encoded.len() > MAX_SMS {
-        return Err("is longer than 79 bytes in EUC-KR: shorten it, messages.service_name, or the host of public_origin");
+        return Err(
+            "is longer than 79 bytes in EUC-KR: shorten it, messages.service_name, or the host of public_origin",
+        );
     }
     if text.is_empty() { Err("is empty") } else { Ok(()) }
 }

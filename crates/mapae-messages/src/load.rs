@@ -74,7 +74,8 @@ impl Messages {
     /// [`LoadError`] names the file, the line where there is one, and what is wrong.
     pub fn load(settings: &MessageSettings) -> Result<Self, LoadError> {
         let name = settings.service_name.trim();
-        if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+        if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control)
+        {
             return Err(LoadError::ServiceName);
         }
         let mut templates = Environment::new();
@@ -192,11 +193,7 @@ fn host_of(origin: &str) -> &str {
     }
 }
 
-fn add(
-    templates: &mut Environment<'static>,
-    file: &str,
-    source: String,
-) -> Result<(), LoadError> {
+fn add(templates: &mut Environment<'static>, file: &str, source: String) -> Result<(), LoadError> {
     templates.add_template_owned(file.to_owned(), source).map_err(|error| LoadError::Syntax {
         file: file.to_owned(),
         line: error.line(),

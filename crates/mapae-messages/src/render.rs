@@ -59,7 +59,11 @@ impl Messages {
 }
 
 impl MessageRenderer for Messages {
-    fn email(&self, content: &MessageContent, locale: Locale) -> Result<RenderedEmail, RenderError> {
+    fn email(
+        &self,
+        content: &MessageContent,
+        locale: Locale,
+    ) -> Result<RenderedEmail, RenderError> {
         Ok(RenderedEmail {
             subject: self.render(content, locale, Form::Subject)?,
             text: self.render(content, locale, Form::Text)?,

@@ -96,7 +96,9 @@ fn an_accounts_owner_is_told_without_a_code_or_a_link() {
 
 #[test]
 fn a_name_cannot_write_markup_or_headers() {
-    let named = |name: &str| Messages::load(&MessageSettings { service_name: name.to_owned(), ..settings() });
+    let named = |name: &str| {
+        Messages::load(&MessageSettings { service_name: name.to_owned(), ..settings() })
+    };
     let messages = named("<b>&\"x").expect("a name");
     let mail = messages.email(&verification("registration", true), Locale::En).expect("a mail");
     assert!(mail.html.contains("&lt;b&gt;&amp;&quot;x") && !mail.html.contains("<b>"));
@@ -136,7 +138,11 @@ fn a_template_that_would_fail_its_readers_is_found_at_start_and_named() {
         ("en/verification.html", "<p>{{ code }}</p>", "does not hold the link"),
         ("en/verification.subject.txt", "{{ code }}\nmore", "more than one line"),
         ("en/verification.sms.txt", "[{{ service }}] {{ code }} 🎉", "EUC-KR"),
-        ("en/verification.sms.txt", "{{ code }} this goes on for much longer than any short message that is sent in one piece may be", "longer than 79 bytes"),
+        (
+            "en/verification.sms.txt",
+            "{{ code }} this goes on for much longer than any short message that is sent in one piece may be",
+            "longer than 79 bytes",
+        ),
         ("en/verification.sms.txt", "", "is empty"),
         ("en/verification.sms.txt", "[{{ service }}]", "does not hold the code"),
         ("en/already_registered.txt", "  ", "is empty"),

@@ -34,9 +34,8 @@ impl Stored {
             return None;
         }
         let mut fields = params.split(',');
-        let mut field = |name: &str| {
-            fields.next()?.strip_prefix(name)?.strip_prefix('=')?.parse::<u32>().ok()
-        };
+        let mut field =
+            |name: &str| fields.next()?.strip_prefix(name)?.strip_prefix('=')?.parse::<u32>().ok();
         let params =
             Params { memory_kib: field("m")?, iterations: field("t")?, lanes: field("p")? };
         let salt = STANDARD_NO_PAD.decode(salt).ok()?;

@@ -46,12 +46,8 @@ async fn a_hash_of_other_parameters_is_good_and_outdated() {
 
 #[tokio::test]
 async fn a_full_queue_answers_at_once_and_works_again_when_it_has_emptied() {
-    let settings = Argon2Settings {
-        memory_kib: 65_536,
-        threads: 1,
-        queue: 2,
-        ..Argon2Settings::default()
-    };
+    let settings =
+        Argon2Settings { memory_kib: 65_536, threads: 1, queue: 2, ..Argon2Settings::default() };
     let hasher = Arc::new(start(settings));
     let asked: Vec<_> = (0..20)
         .map(|_| {

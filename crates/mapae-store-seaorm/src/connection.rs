@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use mapae_application::ports::{ReadView, Store, StoreError, UnitOfWork};
 use mapae_migrations::{Migrator, MigratorTrait as _};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction,
-    DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
@@ -86,9 +86,7 @@ impl SeaOrmStore {
         make_file(&path).map_err(|cause| ConnectError::File { path: path.clone(), cause })?;
         let open = async |connections: u32, query_only: bool| {
             let options = connect_options(settings, &path, connections, query_only);
-            Database::connect(options)
-                .await
-                .map_err(|error| ConnectError::Open(store_error(error)))
+            Database::connect(options).await.map_err(|error| ConnectError::Open(store_error(error)))
         };
         let writer = open(1, false).await?;
         let readers = open(settings.readers.max(1), true).await?;

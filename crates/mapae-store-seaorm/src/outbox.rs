@@ -35,10 +35,9 @@ fn to_row(message: &OutboxMessage) -> Model {
 
 fn from_row(row: Model) -> Result<OutboxMessage, StoreError> {
     let lease = match (row.lease_fence, row.lease_expires_at) {
-        (Some(fence), Some(expires_at)) => Some(Lease {
-            fence: counter(fence)?,
-            expires_at: Timestamp::from_micros(expires_at),
-        }),
+        (Some(fence), Some(expires_at)) => {
+            Some(Lease { fence: counter(fence)?, expires_at: Timestamp::from_micros(expires_at) })
+        }
         _ => None,
     };
     Ok(OutboxMessage::from_record(OutboxRecord {

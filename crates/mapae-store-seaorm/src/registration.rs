@@ -129,19 +129,13 @@ impl RegistrationWrites for Transaction {
         row.map(from_row).transpose()
     }
 
-    async fn insert_registration(
-        &mut self,
-        registration: &Registration,
-    ) -> Result<(), StoreError> {
+    async fn insert_registration(&mut self, registration: &Registration) -> Result<(), StoreError> {
         let row = to_row(registration).into_active_model().reset_all();
         Entity::insert(row).exec_without_returning(&self.0).await.map_err(store_error)?;
         Ok(())
     }
 
-    async fn update_registration(
-        &mut self,
-        registration: &Registration,
-    ) -> Result<(), StoreError> {
+    async fn update_registration(&mut self, registration: &Registration) -> Result<(), StoreError> {
         let row = to_row(registration);
         let (id, before) = (row.id, row.version - 1);
         let updated = Entity::update_many()

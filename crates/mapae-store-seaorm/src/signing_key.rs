@@ -2,9 +2,7 @@ use async_trait::async_trait;
 use mapae_application::ports::store::{SigningKeyReads, SigningKeyWrites};
 use mapae_application::ports::{SigningKeyRecord, StoreError};
 use mapae_domain::Timestamp;
-use sea_orm::{
-    ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, QueryOrder as _,
-};
+use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, QueryOrder as _};
 
 use crate::entity::signing_key::{Column, Entity, Model};
 use crate::error::store_error;

@@ -231,7 +231,8 @@ impl UserWrites for Transaction {
     ) -> Result<(), StoreError> {
         use user_contact::{Column, Entity};
         // No error of the database, which on some would end the transaction.
-        let unless_held = OnConflict::columns([Column::Channel, Column::Contact]).do_nothing().to_owned();
+        let unless_held =
+            OnConflict::columns([Column::Channel, Column::Contact]).do_nothing().to_owned();
         let inserted = Entity::insert(contact_row(user, held).into_active_model().reset_all())
             .on_conflict(unless_held)
             .exec_without_returning(&self.0)

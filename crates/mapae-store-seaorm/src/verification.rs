@@ -155,19 +155,13 @@ impl VerificationWrites for Transaction {
         row.map(from_row).transpose()
     }
 
-    async fn insert_verification(
-        &mut self,
-        verification: &Verification,
-    ) -> Result<(), StoreError> {
+    async fn insert_verification(&mut self, verification: &Verification) -> Result<(), StoreError> {
         let row = to_row(verification).into_active_model().reset_all();
         Entity::insert(row).exec_without_returning(&self.0).await.map_err(store_error)?;
         Ok(())
     }
 
-    async fn update_verification(
-        &mut self,
-        verification: &Verification,
-    ) -> Result<(), StoreError> {
+    async fn update_verification(&mut self, verification: &Verification) -> Result<(), StoreError> {
         let row = to_row(verification);
         let (id, before) = (row.id, row.version - 1);
         let updated = Entity::update_many()

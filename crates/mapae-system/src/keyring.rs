@@ -1,8 +1,6 @@
 use std::sync::Arc;
 
-use mapae_application::ports::{
-    HashContext, MessageSealer, SecretHasher, SecretRng, Unsealable,
-};
+use mapae_application::ports::{HashContext, MessageSealer, SecretHasher, SecretRng, Unsealable};
 use mapae_domain::SecretHash;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{hkdf, hmac};
@@ -154,9 +152,8 @@ mod tests {
     }
 
     fn keyring() -> Keyring {
-        let secret = ServerSecret::parse(
-            "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
-        );
+        let secret =
+            ServerSecret::parse("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
         Keyring::new(&secret.expect("a secret"), Arc::new(Fixed))
     }
 

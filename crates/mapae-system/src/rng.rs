@@ -23,7 +23,10 @@ impl Default for SystemRng {
 impl SecretRng for SystemRng {
     fn fill(&self, bytes: &mut [u8]) {
         if self.0.fill(bytes).is_err() {
-            #[expect(clippy::panic, reason = "a secret that can be guessed is worse than a request that fails")]
+            #[expect(
+                clippy::panic,
+                reason = "a secret that can be guessed is worse than a request that fails"
+            )]
             {
                 panic!("the operating system gives no random bytes");
             }

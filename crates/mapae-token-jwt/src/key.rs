@@ -98,8 +98,10 @@ impl SigningKey {
 
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let checked = match &self.pair {
-            Pair::Es256(pair) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key())
-                .verify(message, signature),
+            Pair::Es256(pair) => {
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key())
+                    .verify(message, signature)
+            }
             Pair::EdDsa(pair) => {
                 UnparsedPublicKey::new(&ED25519, pair.public_key()).verify(message, signature)
             }
@@ -188,9 +190,7 @@ impl SigningKeyMaker for KeyMaker {
                 EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &private, &random)
                     .map_err(failed)?,
             ),
-            Algorithm::EdDsa => {
-                Pair::EdDsa(Ed25519KeyPair::from_pkcs8(&private).map_err(failed)?)
-            }
+            Algorithm::EdDsa => Pair::EdDsa(Ed25519KeyPair::from_pkcs8(&private).map_err(failed)?),
         };
         let kid = SigningKey { kid: String::new(), pair, random }.thumbprint();
         Ok((kid, private))
@@ -226,16 +226,22 @@ mod tests {
     #[test]
     fn a_thumbprint_is_that_of_rfc_8037() {
         // RFC 8037, appendix A.3: the thumbprint of the key in appendix A.1 and A.2.
-        let canonical = r#"{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let canonical =
+            r#"{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
         let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes()).as_ref());
         assert_eq!(hash, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
-        let seed = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").expect("a seed");
+        let seed =
+            URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").expect("a seed");
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).expect("a key");
-        let key = SigningKey { kid: String::new(), pair: Pair::EdDsa(pair), random: system_random() };
+        let key =
+            SigningKey { kid: String::new(), pair: Pair::EdDsa(pair), random: system_random() };
         assert_eq!(key.thumbprint(), hash);
         // RFC 8037, appendix A.4: its signature of the example.
         let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
         let signature = URL_SAFE_NO_PAD.encode(key.sign(message).expect("a signature"));
-        assert_eq!(signature, "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg");
+        assert_eq!(
+            signature,
+            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+        );
     }
 }

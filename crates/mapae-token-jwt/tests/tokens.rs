@@ -147,10 +147,11 @@ fn no_header_but_our_own_is_accepted() {
         header.as_object_mut().expect("an object").remove(name);
         header.to_string()
     };
-    let mut hostile: Vec<String> = ["none", "None", "NONE", "nOnE", "HS256", "ES384", "EdDSA", "es256", "RS256", "ES256K", ""]
-        .into_iter()
-        .map(|alg| with("alg", json!(alg)))
-        .collect();
+    let mut hostile: Vec<String> =
+        ["none", "None", "NONE", "nOnE", "HS256", "ES384", "EdDSA", "es256", "RS256", "ES256K", ""]
+            .into_iter()
+            .map(|alg| with("alg", json!(alg)))
+            .collect();
     for typ in ["JWT", "receipt+jwt", "AT+JWT", "application/at+jwt", "", "at+jwt "] {
         hostile.push(with("typ", json!(typ)));
     }
@@ -158,13 +159,21 @@ fn no_header_but_our_own_is_accepted() {
         hostile.push(with("kid", json!(kid)));
     }
     for (name, value) in [
-        ("alg", json!(["ES256"])), ("alg", json!(null)), ("typ", json!(1)), ("kid", json!([])),
-        ("crit", json!(["exp"])), ("crit", json!([])), ("crit", json!(null)),
+        ("alg", json!(["ES256"])),
+        ("alg", json!(null)),
+        ("typ", json!(1)),
+        ("kid", json!([])),
+        ("crit", json!(["exp"])),
+        ("crit", json!([])),
+        ("crit", json!(null)),
     ] {
         hostile.push(with(name, value));
     }
     hostile.extend(["alg", "typ", "kid"].map(without));
-    hostile.push(format!("{{\"alg\":\"ES256\",\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"{}\"}}", forge.kid));
+    hostile.push(format!(
+        "{{\"alg\":\"ES256\",\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"{}\"}}",
+        forge.kid
+    ));
     hostile.extend(["", "null", "[]", "\"\"", "{}", "{"].map(str::to_owned));
     for header in hostile {
         let token = forge.sign(&header, &claims);
@@ -185,12 +194,22 @@ fn no_header_but_our_own_is_accepted() {
 fn a_claim_that_is_missing_or_of_another_type_or_kind_is_refused() {
     let forge = Forge::new();
     let (tokens, good) = (forge.tokens(), good_claims(&forge));
-    let verify = |claims: &str| tokens.verify(&forge.sign(&forge.header().to_string(), claims), NOW);
+    let verify =
+        |claims: &str| tokens.verify(&forge.sign(&forge.header().to_string(), claims), NOW);
     for name in good.as_object().expect("claims").keys() {
         let mut without = good.clone();
         without.as_object_mut().expect("claims").remove(name);
         assert_eq!(verify(&without.to_string()), Err(TokenError::Invalid), "without {name}");
-        for value in [json!(null), json!({}), json!([1]), json!(1.5), json!("x"), json!(-1), json!(true), json!([])] {
+        for value in [
+            json!(null),
+            json!({}),
+            json!([1]),
+            json!(1.5),
+            json!("x"),
+            json!(-1),
+            json!(true),
+            json!([]),
+        ] {
             let mut other = good.clone();
             other[name] = value.clone();
             // The few that are of the right type, or mean that it has expired.
@@ -205,10 +224,16 @@ fn a_claim_that_is_missing_or_of_another_type_or_kind_is_refused() {
         assert_eq!(verify(&doubled), Err(TokenError::Invalid), "{name} twice");
     }
     for (name, value) in [
-        ("iss", json!("https://auth.example.com/")), ("iss", json!("https://AUTH.example.com")),
-        ("aud", json!(["mapae"])), ("aud", json!("other")), ("exp", json!("1900000000")),
-        ("exp", json!(1.9e9)), ("exp", json!(9_999_999_999_999_999_999_u64)), ("sub", json!("not-a-uuid")),
-        ("roles", json!(["ADMIN"])), ("amr", json!(["magic"])),
+        ("iss", json!("https://auth.example.com/")),
+        ("iss", json!("https://AUTH.example.com")),
+        ("aud", json!(["mapae"])),
+        ("aud", json!("other")),
+        ("exp", json!("1900000000")),
+        ("exp", json!(1.9e9)),
+        ("exp", json!(9_999_999_999_999_999_999_u64)),
+        ("sub", json!("not-a-uuid")),
+        ("roles", json!(["ADMIN"])),
+        ("amr", json!(["magic"])),
     ] {
         let mut other = good.clone();
         other[name] = value.clone();
@@ -245,7 +270,8 @@ fn no_other_form_than_the_compact_one_is_accepted_and_nothing_panics() {
         format!("{header}.{}.{}", standard(body), standard(signature)),
         good.to_uppercase(),
         good.replace('.', ".\n"),
-        json!({"payload": body, "signatures": [{"protected": header, "signature": signature}]}).to_string(),
+        json!({"payload": body, "signatures": [{"protected": header, "signature": signature}]})
+            .to_string(),
         json!({"payload": body, "protected": header, "signature": signature}).to_string(),
         format!("{good}{}", "A".repeat(10_000)),
         "A".repeat(1_000_000),

@@ -11,11 +11,8 @@ const SECRET: &str = "pE2yE8nqvZ0mJ3b4x7sKQn1rW6tC9uHdLfGaYiOo5Vk=";
 
 #[tokio::test]
 async fn production_refuses_what_is_for_development() {
-    let complete = [
-        ("MODE", "production"),
-        ("PUBLIC_ORIGIN", "https://auth.example.com"),
-        ("SECRET", SECRET),
-    ];
+    let complete =
+        [("MODE", "production"), ("PUBLIC_ORIGIN", "https://auth.example.com"), ("SECRET", SECRET)];
     let (_, _, error) = Server::run(&["serve"], &complete).await;
     assert!(error.contains("mail.senders names the inbox"), "{error}");
     for (missing, named) in [(1, "public_origin"), (2, "secret")] {
@@ -59,9 +56,8 @@ async fn a_wrong_setting_is_named_and_its_value_is_not_shown() {
 
 #[tokio::test]
 async fn settings_come_from_a_file_and_variables_come_before_it() {
-    let server = ServerOptions::default().start().await;
-    let folder = server.folder();
-    server.terminate().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
     let file = folder.join("custom.toml");
     fs::write(
         &file,
@@ -122,13 +118,16 @@ async fn migrate_brings_a_new_database_to_the_schema_and_a_second_time_does_noth
 #[tokio::test]
 async fn the_inbox_is_read_filtered_and_emptied() {
     let server = Server::start().await;
-    for (channel, to) in [("email", "one@example.com"), ("email", "two@example.com"), ("sms", "010-1234-5678")] {
+    for (channel, to) in
+        [("email", "one@example.com"), ("email", "two@example.com"), ("sms", "010-1234-5678")]
+    {
         let body = json!({"channel": channel, "to": to});
         server.post("/v1/verifications", &body).await.expect(202);
         server.message(to).await;
     }
     let all = server.get("/dev/inbox/messages").await.expect(200).json();
-    let to: Vec<_> = all["messages"].as_array().expect("messages").iter().map(|m| m["to"].clone()).collect();
+    let to: Vec<_> =
+        all["messages"].as_array().expect("messages").iter().map(|m| m["to"].clone()).collect();
     assert_eq!(to, ["+821012345678", "two@example.com", "one@example.com"], "newest first");
     let page = server.get("/dev/inbox").await.expect(200).body;
     for message in all["messages"].as_array().expect("messages") {

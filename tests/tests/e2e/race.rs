@@ -130,14 +130,15 @@ async fn one_receipt_used_ten_times_at_once_logs_in_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_idempotency_key_sent_ten_times_at_once_makes_one_registration() {
     let server = Arc::new(Server::start().await);
-    let answers = at_once(10, |_| {
-        let server = Arc::clone(&server);
-        let body = json!({"email": "minji@example.com"});
-        async move {
-            server.post_with("/v1/registrations", &[("idempotency-key", "one")], &body).await
-        }
-    })
-    .await;
+    let answers =
+        at_once(10, |_| {
+            let server = Arc::clone(&server);
+            let body = json!({"email": "minji@example.com"});
+            async move {
+                server.post_with("/v1/registrations", &[("idempotency-key", "one")], &body).await
+            }
+        })
+        .await;
     assert_eq!(with_status(&answers, 202), 10);
     let ids: HashSet<_> = answers.iter().map(|answer| answer.text("id")).collect();
     assert_eq!(ids.len(), 1);

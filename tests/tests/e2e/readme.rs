@@ -25,7 +25,8 @@ fn walk() -> String {
 #[tokio::test]
 async fn the_readmes_walk_works_as_it_is_written() {
     let has = async |program: &str| {
-        let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().await;
+        let found =
+            Command::new("sh").args(["-c", &format!("command -v {program}")]).output().await;
         found.is_ok_and(|output| output.status.success())
     };
     if !has("curl").await {
@@ -54,7 +55,9 @@ async fn the_readmes_walk_works_as_it_is_written() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(output.status.success(), "{shown}");
-    for expected in ["\"status\":\"completed\"", "\"access_token\"", "\"email\":\"minji@example.com\"", "401"] {
+    for expected in
+        ["\"status\":\"completed\"", "\"access_token\"", "\"email\":\"minji@example.com\"", "401"]
+    {
         assert!(shown.replace(": ", ":").contains(expected), "{expected} is missing: {shown}");
     }
 }

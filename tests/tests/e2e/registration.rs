@@ -126,8 +126,7 @@ async fn an_address_with_an_account_answers_like_any_other_and_its_owner_is_told
 
 #[tokio::test]
 async fn where_it_is_configured_a_taken_address_is_told_at_once() {
-    let server =
-        ServerOptions::default().with("REGISTRATION__REVEAL_TAKEN", "true").start().await;
+    let server = ServerOptions::default().with("REGISTRATION__REVEAL_TAKEN", "true").start().await;
     complete_sign_up(&server, "owner@example.com").await;
     let body = json!({"email": "owner@example.com", "password": PASSWORD});
     server.post("/v1/registrations", &body).await.expect_problem(409, "contact_taken");
@@ -164,9 +163,7 @@ async fn a_rivals_registration_is_void_once_the_owner_has_verified() {
 #[tokio::test]
 async fn a_username_is_public_and_reserved_while_its_registration_lives() {
     let server = Server::start().await;
-    let body = |email: &str, username: &str| {
-        json!({"email": email, "username": username, "password": PASSWORD})
-    };
+    let body = |email: &str, username: &str| json!({"email": email, "username": username, "password": PASSWORD});
     server.post("/v1/registrations", &body("one@example.com", "minji")).await.expect(202);
     let taken = server.post("/v1/registrations", &body("two@example.com", "MINJI")).await;
     taken.expect_problem(409, "username_taken");

@@ -53,7 +53,8 @@ async fn another_program_checks_a_token_with_nothing_but_the_key_set() {
         assert_eq!(claims["sub"], me["id"]);
         assert_eq!(claims["sid"], pair.text("session_id"));
         assert_eq!(claims["aud"], "mapae");
-        let issuer = format!("http://localhost:{}", server.origin().rsplit(':').next().expect("a port"));
+        let issuer =
+            format!("http://localhost:{}", server.origin().rsplit(':').next().expect("a port"));
         assert_eq!(claims["iss"], issuer.as_str());
         assert_eq!((&claims["amr"], &claims["email_verified"]), (&json!(["pwd"]), &json!(true)));
         let lifetime = claims["exp"].as_i64().zip(claims["iat"].as_i64()).map(|(e, i)| e - i);
@@ -176,7 +177,8 @@ async fn a_profile_changes_by_what_is_sent_and_by_nothing_else() {
     let set = json!({"nickname": "민지", "name": "김민지", "locale": "ko"});
     let changed = server.patch_as("/v1/me", &token, &set).await.expect(200).json();
     assert_eq!((&changed["nickname"], &changed["locale"]), (&json!("민지"), &json!("ko")));
-    let cleared = server.patch_as("/v1/me", &token, &json!({"name": null})).await.expect(200).json();
+    let cleared =
+        server.patch_as("/v1/me", &token, &json!({"name": null})).await.expect(200).json();
     assert!(cleared.get("name").is_none(), "{cleared}");
     assert_eq!(cleared["nickname"], "민지");
     for (body, field, code) in [

@@ -2,7 +2,7 @@ use mapae_e2e::{Server, ServerOptions};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::{check, complete_sign_up, first_verification, log_in, sign_up, PASSWORD};
+use crate::{PASSWORD, check, complete_sign_up, first_verification, log_in, sign_up};
 
 #[tokio::test]
 async fn gets_and_heads_of_the_link_change_nothing_and_the_button_works_once() {
@@ -221,7 +221,8 @@ async fn messages_speak_the_language_that_was_asked_for() {
         if let Some(locale) = locale {
             body["locale"] = json!(locale);
         }
-        let headers: Vec<_> = accept.map(|accept| ("accept-language", accept)).into_iter().collect();
+        let headers: Vec<_> =
+            accept.map(|accept| ("accept-language", accept)).into_iter().collect();
         server.post_with("/v1/registrations", &headers, &body).await.expect(202);
         let message = server.message(&email).await;
         let text = message.text().to_lowercase();

@@ -63,8 +63,11 @@ impl Application {
     }
 
     fn refresh_proof(&self, session: &SessionRecord, generation: u32) -> SecretHash {
-        let parts =
-            [session.id.as_bytes().as_slice(), &generation.to_be_bytes(), session.seed.expose().as_slice()];
+        let parts = [
+            session.id.as_bytes().as_slice(),
+            &generation.to_be_bytes(),
+            session.seed.expose().as_slice(),
+        ];
         self.ports.secrets.hash(HashContext::RefreshToken, &parts)
     }
 }

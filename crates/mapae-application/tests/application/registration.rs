@@ -1,9 +1,9 @@
 use mapae_application::registration::{GetRegistrationError, Register, RegisterError};
 use mapae_application::session::RegistrationTokensError;
 use mapae_application::verification::ProveError;
+use mapae_domain::RegistrationPolicy;
 use mapae_domain::registration::RegistrationRefused;
 use mapae_domain::verification::ProofRefused;
-use mapae_domain::RegistrationPolicy;
 
 use crate::{World, by_email, email, phone, wrong};
 
@@ -24,19 +24,14 @@ async fn a_registration_is_gone_after_a_day() {
     assert!(matches!(ask().await, Err(GetRegistrationError::Expired)));
     let tokens =
         world.application.take_registration_tokens(registration.id, &registration.token).await;
-    assert!(matches!(
-        tokens,
-        Err(RegistrationTokensError::Refused(RegistrationRefused::Expired))
-    ));
+    assert!(matches!(tokens, Err(RegistrationTokensError::Refused(RegistrationRefused::Expired))));
 }
 
 #[tokio::test]
 async fn a_reserved_username_is_free_again_when_its_registration_has_expired() {
     let world = World::new();
-    let named = |address: &str| Register {
-        username: Some("minji".to_owned()),
-        ..by_email(address)
-    };
+    let named =
+        |address: &str| Register { username: Some("minji".to_owned()), ..by_email(address) };
     world.register(named("one@example.com")).await.expect("a sign-up");
     world.wait(86_399);
     let taken = world.register(named("two@example.com")).await;
@@ -48,8 +43,7 @@ async fn a_reserved_username_is_free_again_when_its_registration_has_expired() {
 #[tokio::test]
 async fn a_users_name_is_never_free_again() {
     let world = World::new();
-    let command =
-        Register { username: Some("minji".to_owned()), ..by_email("minji@example.com") };
+    let command = Register { username: Some("minji".to_owned()), ..by_email("minji@example.com") };
     let registration = world.register(command).await.expect("a sign-up");
     let code = world.code_to(&email("minji@example.com")).await;
     world.check(registration.verifications[0].id, &code).await.expect("the right code");
@@ -87,10 +81,8 @@ async fn a_contact_that_need_not_be_proved_joins_the_account_when_it_is() {
 #[tokio::test]
 async fn a_contact_taken_while_the_other_was_proved_stops_the_registration() {
     let world = World::with(settings(true, true));
-    let command = |number: &str| Register {
-        phone: Some(number.to_owned()),
-        ..by_email("minji@example.com")
-    };
+    let command =
+        |number: &str| Register { phone: Some(number.to_owned()), ..by_email("minji@example.com") };
     let slow = world.register(command("010-1111-2222")).await.expect("a sign-up");
     let slow_mail = world.code_to(&email("minji@example.com")).await;
     let slow_sms = world.code_to(&phone("010-1111-2222")).await;
@@ -119,10 +111,7 @@ async fn who_has_proved_a_superseded_contact_is_told_once_and_a_guess_learns_not
     world.user("owner@example.com").await;
     let id = rival.verifications[0].id;
     let guess = world.check(id, &wrong(&rivals_code)).await;
-    assert!(matches!(
-        guess,
-        Err(ProveError::Refused(ProofRefused::Mismatch { attempts_left: 4 }))
-    ));
+    assert!(matches!(guess, Err(ProveError::Refused(ProofRefused::Mismatch { attempts_left: 4 }))));
     let proved = world.check(id, &rivals_code).await;
     assert!(matches!(proved, Err(ProveError::Refused(ProofRefused::ContactTaken))));
     let again = world.check(id, &rivals_code).await;
@@ -164,7 +153,15 @@ async fn a_store_that_fails_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_receipt_survives_a_sign_up_that_was_refused() {
     let world = World::with(settings(false, true));
-    world.register(Register { username: Some("minji".to_owned()), phone: Some("01000001111".to_owned()), email: None, ..by_email("x@example.com") }).await.expect("a sign-up");
+    world
+        .register(Register {
+            username: Some("minji".to_owned()),
+            phone: Some("01000001111".to_owned()),
+            email: None,
+            ..by_email("x@example.com")
+        })
+        .await
+        .expect("a sign-up");
     let number = phone("010-1234-5678");
     let begun = world.begin("registration", &number).await;
     let code = world.code_to(&number).await;

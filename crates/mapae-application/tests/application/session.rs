@@ -24,7 +24,8 @@ fn is_refused(result: &Result<TokenPair, RefreshError>) -> bool {
 async fn an_unknown_name_costs_the_same_work_as_a_wrong_password() {
     let world = World::new();
     world.user("minji@example.com").await;
-    for login in ["minji@example.com", "nobody@example.com", "nobody", "010-9999-8888", "💥", ""] {
+    for login in ["minji@example.com", "nobody@example.com", "nobody", "010-9999-8888", "💥", ""]
+    {
         let before = world.hasher.computed();
         let refused = log_in(&world, login, "some other password").await;
         assert!(matches!(refused, Err(LogInError::InvalidCredentials)), "{login}");
@@ -139,7 +140,8 @@ async fn a_refresh_whose_commit_was_lost_can_be_asked_for_again() {
     world.store.fail_next_commit();
     let failed = refresh(&world, &first.refresh_token).await;
     assert!(matches!(failed, Err(RefreshError::Unavailable(_))));
-    let second = refresh(&world, &first.refresh_token).await.expect("the token is as good as before");
+    let second =
+        refresh(&world, &first.refresh_token).await.expect("the token is as good as before");
     // Stored, but its answer was lost on the way: the same successor again.
     world.store.lose_next_commit_answer();
     let lost = refresh(&world, &second.refresh_token).await;

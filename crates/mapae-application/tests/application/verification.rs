@@ -42,7 +42,8 @@ async fn a_wrong_code_stays_counted_whatever_happens_after_it() {
     let code = world.code_to(&contact).await;
     for attempts_left in [4, 3, 2, 1, 0] {
         let checked = world.check(begun.id, &wrong(&code)).await;
-        let Err(ProveError::Refused(ProofRefused::Mismatch { attempts_left: left })) = checked else {
+        let Err(ProveError::Refused(ProofRefused::Mismatch { attempts_left: left })) = checked
+        else {
             panic!("{checked:?}");
         };
         assert_eq!(left, attempts_left);
@@ -107,7 +108,8 @@ async fn a_repeat_of_the_check_that_succeeded_gets_the_same_receipt() {
     // A wrong code under the same key is another guess each time.
     for attempts_left in [4, 3] {
         let checked = check("one", &wrong(&code)).await;
-        let Err(ProveError::Refused(ProofRefused::Mismatch { attempts_left: left })) = checked else {
+        let Err(ProveError::Refused(ProofRefused::Mismatch { attempts_left: left })) = checked
+        else {
             panic!("{checked:?}");
         };
         assert_eq!(left, attempts_left);
