@@ -1,5 +1,5 @@
 //! argon2id: the port's contract, a known answer, and what happens under load.
-#![expect(clippy::expect_used, clippy::panic, reason = "test code: what fails here fails a test")]
+#![expect(clippy::expect_used, reason = "test code: what fails here fails a test")]
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! The real binary over real HTTP.
-#![expect(clippy::expect_used, reason = "test code: what fails here fails a test")]
+#![expect(clippy::expect_used, clippy::panic, reason = "test code: what fails here fails a test")]
 
 mod bad_input;
 mod contract;
