@@ -6,8 +6,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use mapae_application::ports::PasswordHasher as _;
+use mapae_domain::Password;
+use mapae_password_argon2::{Argon2Hasher, Argon2Settings};
+use mapae_system::SystemRng;
 
 use crate::Failure;
 
@@ -99,4 +105,37 @@ fn resident_kib(process: u32) -> Result<f64, Failure> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
     Ok(line.split_whitespace().nth(1).ok_or("no figure")?.parse()?)
+}
+
+/// Hashes passwords with the default parameters for three seconds, as many at once as there are
+/// threads.
+pub(crate) fn passwords() -> Result<(), Failure> {
+    let settings = Argon2Settings::default();
+    let hasher = Arc::new(Argon2Hasher::start(settings, Arc::new(SystemRng::new()))?);
+    let password = Password::present("correct horse battery staple")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
+    let begun = Instant::now();
+    let end = begun + Duration::from_secs(3);
+    let askers: Vec<_> = (0..settings.threads * 2)
+        .map(|_| {
+            let (hasher, password) = (Arc::clone(&hasher), password.clone());
+            runtime.spawn(async move {
+                let mut hashes = 0_u32;
+                while Instant::now() < end {
+                    if hasher.hash(password.clone()).await.is_ok() {
+                        hashes += 1;
+                    }
+                }
+                hashes
+            })
+        })
+        .collect();
+    let mut hashes = 0;
+    for asker in askers {
+        hashes += runtime.block_on(asker)?;
+    }
+    let rate = f64::from(hashes) / begun.elapsed().as_secs_f64();
+    let threads = settings.threads;
+    println!("{rate:.1} hashes a second on {threads} threads: {:.1} each", rate / threads as f64);
+    Ok(())
 }

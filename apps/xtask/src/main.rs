@@ -17,7 +17,9 @@ cargo xtask openapi [--check]   write docs/openapi/mapae.json, or see that it is
 cargo xtask deps [--check]      write docs/edges.txt, or see that it is up to date
 cargo xtask bench startup [BINARY]
                                 start-up time and resting memory of a binary; of target/dist/mapae
-                                where none is named (cargo build --profile dist)";
+                                where none is named (cargo build --profile dist)
+cargo xtask bench passwords     hashes a second on every core: what bounds log-ins
+                                (cargo run --profile dist --package xtask -- bench passwords)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         ["deps", "--check"] => deps::check(),
         ["bench", "startup"] => bench::startup(&root().join("target/dist/mapae")),
         ["bench", "startup", binary] => bench::startup(Path::new(binary)),
+        ["bench", "passwords"] => bench::passwords(),
         _ => Err(USAGE.into()),
     };
     match done {

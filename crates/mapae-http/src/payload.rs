@@ -213,7 +213,7 @@ impl<const STATUS: u16, T: ToJSON> IntoResponse for Reply<STATUS, T> {
         Response::builder()
             .status(StatusCode::from_u16(STATUS).unwrap_or(StatusCode::OK))
             .content_type("application/json")
-            // Answers hold tokens, receipts and personal data (ASVS 5.0 14.3.2).
+            // Answers hold tokens, receipts and personal data.
             .header(header::CACHE_CONTROL, "no-store")
             .body(self.0.to_json_string())
     }
