@@ -59,7 +59,17 @@ fn inbox_script() -> Response {
     asset("text/javascript; charset=utf-8", include_str!("../../assets/inbox.js"))
 }
 
+#[handler]
+fn icon() -> Response {
+    asset("image/svg+xml", include_str!("../../assets/icon.svg"))
+}
+
 /// What pages load.
 pub(crate) fn asset_routes(routes: Route) -> Route {
-    routes.at("/assets/pages.css", get(stylesheet)).at("/assets/inbox.js", get(inbox_script))
+    routes
+        .at("/assets/pages.css", get(stylesheet))
+        .at("/assets/inbox.js", get(inbox_script))
+        .at("/assets/icon.svg", get(icon))
+        // Browsers ask for it by themselves, for a mail's HTML too.
+        .at("/favicon.ico", get(icon))
 }
