@@ -7,7 +7,8 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::Message;
@@ -174,11 +175,28 @@ impl Server {
 
     /// Tells the process to stop, and gives whether it ended well.
     pub async fn terminate(mut self) -> bool {
-        let id = self.child.id().expect("a running process").to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill");
-        assert!(told.success());
+        self.signal("-TERM").await;
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("an end");
         ended.expect("a status").success()
+    }
+
+    /// Sends the process a signal, by its option of `kill`.
+    pub async fn signal(&self, signal: &str) {
+        let id = self.child.id().expect("a running process").to_string();
+        let told = Command::new("kill").args([signal, &id]).status().await.expect("kill");
+        assert!(told.success());
+    }
+
+    /// Sends bytes over a connection of their own, and gives what comes back.
+    pub async fn send_raw(&self, bytes: &[u8]) -> String {
+        let address = self.origin.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let (mut answers, mut asks) = stream.split();
+        let mut answer = Vec::new();
+        // The server may answer, and close, before it has read everything.
+        let (_, read) = tokio::join!(asks.write_all(bytes), answers.read_to_end(&mut answer));
+        assert!(read.is_ok() || !answer.is_empty(), "no answer");
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// Sends a request with these headers and this body.

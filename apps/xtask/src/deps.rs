@@ -86,4 +86,45 @@ mod tests {
             assert!(to != "mapae-testkit", "the testkit is for tests: {line}");
         }
     }
+
+    /// The words in backticks of a document that are paths of the workspace, and the targets of its
+    /// links.
+    fn paths(document: &str) -> Vec<String> {
+        let roots = ["crates/", "apps/", "docs/", "migrations/", "tests/", "mapae-", "e2e/"];
+        let quoted = document.split('`').skip(1).step_by(2).filter(|word| {
+            let is_path = roots.iter().any(|root| word.starts_with(root)) && word.contains('/');
+            let is_test = word.starts_with("application/") && word.ends_with(".rs");
+            // `<date>` and the like stand for something else.
+            (is_path || is_test) && !word.contains(['<', ' '])
+        });
+        let linked = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let linked = linked.filter(|target| !target.contains("://") && !target.starts_with('#'));
+        quoted.chain(linked).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_path_that_the_documents_name_is_there() {
+        let mut documents = vec![root().join("README.md"), root().join("CHANGELOG.md")];
+        for folder in ["docs", "docs/adr", "docs/operations", "docs/api"] {
+            let entries = root().join(folder).read_dir().expect("a folder").flatten();
+            documents.extend(entries.map(|entry| entry.path()));
+        }
+        documents.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+        assert!(documents.len() > 12, "{} documents", documents.len());
+        for document in documents {
+            let text = std::fs::read_to_string(&document).expect("a document");
+            let beside = document.parent().expect("a folder");
+            for path in paths(&text) {
+                let known = [
+                    root().join(&path),
+                    beside.join(&path),
+                    root().join("crates").join(&path),
+                    root().join("tests/tests").join(&path),
+                    root().join("crates/mapae-application/tests").join(&path),
+                ];
+                let found = known.iter().any(|path| path.exists());
+                assert!(found, "{} names {path}", document.display());
+            }
+        }
+    }
 }

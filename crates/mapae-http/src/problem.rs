@@ -283,3 +283,33 @@ impl<D: Documents> ApiResponse for Failure<D> {
         Problem::register(registry);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_much_to_hash_is_a_503_that_says_when_to_come_back() {
+        let retry_after = Duration::from_millis(1_200);
+        let problem = Problem::unavailable(&Unavailable::Overloaded { retry_after });
+        assert_eq!((problem.status, problem.code.as_str()), (503, "overloaded"));
+        let response = problem.into_response();
+        assert_eq!(response.headers()[header::RETRY_AFTER], "2", "rounded up");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
+    }
+
+    #[test]
+    fn the_cause_of_a_failure_stays_with_us() {
+        let cause = "password=planted at /var/lib/secret".into();
+        for error in [
+            Unavailable::Store(StoreError::Unavailable(cause)),
+            Unavailable::Store(StoreError::Corrupt("planted")),
+            Unavailable::Store(StoreError::Stale),
+            Unavailable::Hasher,
+        ] {
+            let problem = Problem::unavailable(&error);
+            assert!(matches!(problem.status, 500 | 503));
+            assert!(!problem.to_json_string().contains("planted"));
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mapae_application::Application;
 use mapae_application::verification::{
     BeginVerification, BeginVerificationError, CheckVerification, GetVerificationError, ProveError,
-    ResendError, VerificationView,
+    ResendError, ResendVerification, VerificationView,
 };
 use mapae_domain::verification::{ProofRefused, ResendRefused};
 use mapae_domain::{Timestamp, VerificationId};
@@ -192,9 +192,11 @@ problems! {
     }
     /// Of sending a verification again.
     ResendProblems {
+        400: "`validation_failed`: the idempotency key is none.",
         404: "`verification_not_found`.",
         409: "`already_verified`.",
         410: "`verification_expired`.",
+        422: "`idempotency_key_reused`: the key came with another request.",
         429: "`resend_too_early`, `sends_exhausted`, `attempts_exhausted` or `contact_send_limit`. Nothing has changed.",
     }
     /// Of checking a code.
@@ -291,10 +293,18 @@ impl VerificationApi {
         application: Data<&Arc<Application>>,
         /// The verification's id.
         id: Path<String>,
+        /// Up to 255 visible characters of your own: a repeat with the same key sends nothing again.
+        #[oai(name = "Idempotency-Key")]
+        idempotency: Header<Option<String>>,
     ) -> Result<Reply<202, Verification>, Failure<ResendProblems>> {
-        match application.resend_verification(parse_id(&id)?).await {
+        let id = parse_id(&id)?;
+        let operation = format!("resendVerification {id}");
+        let key = idempotency.0.as_deref();
+        let idempotency = idempotency_key(&application, &operation, key, b"")?;
+        match application.resend_verification(ResendVerification { id, idempotency }).await {
             Ok(view) => Ok(Reply(view.into())),
             Err(ResendError::NotFound) => Err(not_found().into()),
+            Err(ResendError::IdempotencyKeyReused) => Err(Problem::idempotency_key_reused().into()),
             Err(ResendError::Refused(refused)) => {
                 Err(resend_problem(refused, application.now()).into())
             }

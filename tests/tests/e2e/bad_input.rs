@@ -147,6 +147,15 @@ async fn a_body_of_a_mebibyte_is_refused_with_or_without_its_length() {
     let headers = [("content-type", "application/json")];
     let answer = server.send(Method::POST, "/v1/registrations", &headers, Some(body)).await;
     answer.expect_problem(413, "body_too_large");
+    // In chunks, so that no header tells its length.
+    let mut chunked = b"POST /v1/registrations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..64 {
+        chunked.extend_from_slice(b"4000\r\n");
+        chunked.extend_from_slice(&[b'a'; 0x4000]);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    let answer = server.send_raw(&chunked).await;
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("body_too_large"), "{answer}");
     let within = format!("{{\"email\": \"{}\"}}", "a".repeat(60 << 10)).into_bytes();
     let answer = server.send(Method::POST, "/v1/registrations", &headers, Some(within)).await;
     answer.expect_problem(400, "validation_failed");

@@ -1,5 +1,7 @@
 //! The process is killed between any two steps, and nothing that was acknowledged is gone.
 
+use std::sync::Arc;
+
 use mapae_e2e::Server;
 use serde_json::json;
 
@@ -59,4 +61,23 @@ async fn told_to_stop_the_process_ends_well_and_keeps_everything() {
     assert!(folder.join("data/mapae.db").is_file());
     drop(registration);
     assert!(server.terminate().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_the_process_answers_what_it_was_asked_before() {
+    let server = Arc::new(Server::start().await);
+    // More hashes than can be computed before the signal arrives.
+    let asked: Vec<_> = (0..24)
+        .map(|nth| {
+            let server = Arc::clone(&server);
+            let login = format!("nobody{nth}@example.com");
+            tokio::spawn(async move { log_in(&server, &login, PASSWORD).await })
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    server.signal("-TERM").await;
+    for answer in asked {
+        let answer = answer.await.expect("an answer");
+        answer.expect_problem(401, "invalid_credentials");
+    }
 }

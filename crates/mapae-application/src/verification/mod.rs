@@ -7,7 +7,7 @@ mod view;
 
 pub use begin::{BeginVerification, BeginVerificationError};
 pub use prove::{CheckVerification, ProveError};
-pub use resend::ResendError;
+pub use resend::{ResendError, ResendVerification};
 pub use view::{GetVerificationError, RegistrationProgress, VerificationView};
 
 use base64::Engine as _;

@@ -4,7 +4,16 @@ use mapae_domain::{Purpose, Timestamp, VerificationId};
 use super::VerificationView;
 use crate::Application;
 use crate::error::{Unavailable, rests_on_the_world, until_settled};
+use crate::idempotency::{IdempotencyKey, IdempotencyOutcome};
 use crate::outbox::MessageContent;
+
+/// Asks to send a verification again.
+pub struct ResendVerification {
+    /// Which.
+    pub id: VerificationId,
+    /// To recognise a repeat.
+    pub idempotency: Option<IdempotencyKey>,
+}
 
 /// Why a verification was not sent again.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +30,9 @@ pub enum ResendError {
         /// When there may be another.
         retry_at: Timestamp,
     },
+    /// The idempotency key came with another request before.
+    #[error("the idempotency key came with another request")]
+    IdempotencyKeyReused,
     /// Something that Mapae rests on failed.
     #[error("not available")]
     Unavailable(#[source] Unavailable),
@@ -35,17 +47,29 @@ impl Application {
     /// [`ResendError`]; nothing has changed then.
     pub async fn resend_verification(
         &self,
-        id: VerificationId,
+        command: ResendVerification,
     ) -> Result<VerificationView, ResendError> {
-        let view = until_settled!(self.try_resend(id).await)?;
+        let view = until_settled!(self.try_resend(&command).await)?;
         self.bell.ring();
         Ok(view)
     }
 
-    async fn try_resend(&self, id: VerificationId) -> Result<VerificationView, ResendError> {
-        let now = self.now();
+    async fn try_resend(
+        &self,
+        command: &ResendVerification,
+    ) -> Result<VerificationView, ResendError> {
+        let (now, id) = (self.now(), command.id);
         let mut work = self.ports.store.begin().await?;
         let verification = work.lock_verification(id).await?.ok_or(ResendError::NotFound)?;
+        if let Some(key) = &command.idempotency {
+            match work.claim_idempotency_key(&key.claim(id.as_uuid(), now), now).await? {
+                IdempotencyOutcome::Fresh => {}
+                IdempotencyOutcome::Mismatch => return Err(ResendError::IdempotencyKeyReused),
+                IdempotencyOutcome::Repeat(_) => {
+                    return Ok(VerificationView::read(&mut *work, &verification, now).await?);
+                }
+            }
+        }
         verification.may_resend(now).map_err(ResendError::Refused)?;
         let record = verification.record();
         if let Err(exhausted) = self.count_contact_send(&mut *work, &record.contact, now).await? {

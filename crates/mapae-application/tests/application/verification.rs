@@ -1,11 +1,37 @@
 use mapae_application::idempotency::IdempotencyKey;
 use mapae_application::session::ReceiptLogInError;
-use mapae_application::verification::{CheckVerification, ProveError, ResendError};
+use mapae_application::verification::{
+    CheckVerification, ProveError, ResendError, ResendVerification, VerificationView,
+};
 use mapae_domain::verification::{ProofRefused, ResendRefused, VerificationStatus};
-use mapae_domain::{Contact, DeliveryStatus};
+use mapae_domain::{Contact, DeliveryStatus, VerificationId};
 use zeroize::Zeroizing;
 
 use crate::{World, email, phone, wrong};
+
+async fn resend(
+    world: &World,
+    id: VerificationId,
+    key: Option<&str>,
+) -> Result<VerificationView, ResendError> {
+    let secrets = world.application.secret_hasher();
+    let idempotency = key.map(|key| IdempotencyKey::new(secrets, "resend", key, b""));
+    world.application.resend_verification(ResendVerification { id, idempotency }).await
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_resend_sends_nothing_again_and_a_refused_one_may_be_tried_again() {
+    let world = World::new();
+    let contact = email("minji@example.com");
+    let begun = world.begin("own", &contact).await;
+    assert!(resend(&world, begun.id, Some("key")).await.is_err(), "too early");
+    world.wait(60);
+    let first = resend(&world, begun.id, Some("key")).await.expect("sent again");
+    let again = resend(&world, begun.id, Some("key")).await.expect("the same");
+    assert_eq!(first.resend_at, again.resend_at);
+    world.deliver().await;
+    assert_eq!(world.emails.sent().len(), 2);
+}
 
 #[tokio::test]
 async fn a_code_is_good_until_its_life_ends_and_not_at_its_end() {
@@ -52,7 +78,7 @@ async fn a_wrong_code_stays_counted_whatever_happens_after_it() {
     }
     let right = world.check(begun.id, &code).await;
     assert!(matches!(right, Err(ProveError::Refused(ProofRefused::Exhausted))));
-    let resent = world.application.resend_verification(begun.id).await;
+    let resent = resend(&world, begun.id, None).await;
     assert!(matches!(resent, Err(ResendError::Refused(ResendRefused::AttemptsExhausted))));
 }
 
@@ -63,13 +89,13 @@ async fn a_resend_waits_a_minute_and_is_one_message_more() {
     let begun = world.begin("own", &contact).await;
     let first = world.code_to(&contact).await;
     world.wait(59);
-    let early = world.application.resend_verification(begun.id).await;
+    let early = resend(&world, begun.id, None).await;
     let Err(ResendError::Refused(ResendRefused::TooEarly { resend_at })) = early else {
         panic!("{early:?}");
     };
     assert_eq!(resend_at, begun.resend_at);
     world.wait(1);
-    world.application.resend_verification(begun.id).await.expect("it may be sent again");
+    resend(&world, begun.id, None).await.expect("it may be sent again");
     let second = world.code_to(&contact).await;
     assert_eq!(world.emails.sent().len(), 2);
     assert_ne!(first, second);
