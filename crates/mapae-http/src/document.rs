@@ -23,9 +23,26 @@ pub(crate) fn clean(mut document: Value) -> Value {
         // As somebody meets them, and not by the alphabet.
         tags.sort_by_key(|tag| TAGS.iter().position(|name| tag["name"] == *name));
     }
+    // Wherever the document was read from.
+    document["servers"] = json!([{"url": "/"}]);
+    say_who_may_ask(&mut document);
     close_requests(&mut document);
     walk(&mut document);
     document
+}
+
+/// Says of each operation that takes no token that it takes none, and of the one that may take one
+/// that it may.
+fn say_who_may_ask(document: &mut Value) {
+    let Some(paths) = document["paths"].as_object_mut() else { return };
+    let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+    for operation in operations.filter_map(Value::as_object_mut) {
+        let security = match operation.get("operationId").and_then(Value::as_str) {
+            Some("revokeTokens") => json!([{}, {"access_token": []}]),
+            _ => json!([]),
+        };
+        operation.entry("security").or_insert(security);
+    }
 }
 
 /// Says of each request's object, and of what it holds, that it takes no other members: the
@@ -82,6 +99,10 @@ fn walk(value: &mut Value) {
 fn tidy(members: &mut Map<String, Value>) {
     if members.get("description").is_some_and(|description| description == "") {
         members.remove("description");
+    }
+    // The framework writes what an example leaves out as `null`, which is another thing.
+    if let Some(Value::Object(example)) = members.get_mut("example") {
+        example.retain(|_, value| !value.is_null());
     }
     // Headers are written as people know them.
     if members.get("in").is_some_and(|place| place == "header")
