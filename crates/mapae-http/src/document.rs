@@ -45,8 +45,8 @@ fn say_who_may_ask(document: &mut Value) {
     }
 }
 
-/// Says of each request's object, and of what it holds, that it takes no other members: the
-/// service refuses them.
+/// Says of each request's object, and of what it holds, that it takes no other members, which the
+/// service refuses, and that a member it need not have may be `null`, which the service takes.
 fn close_requests(document: &mut Value) {
     let mut names = Vec::new();
     for operation in operations(document) {
@@ -62,6 +62,15 @@ fn close_requests(document: &mut Value) {
             && schema.get("type").is_some_and(|kind| kind == "object")
         {
             schema.insert("additionalProperties".to_owned(), json!(false));
+            let required = schema.get("required").cloned().unwrap_or_default();
+            let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+            for (name, property) in properties.into_iter().flatten() {
+                let needed = required.as_array().is_some_and(|names| names.contains(&json!(name)));
+                if !needed && property.get("type").is_some() {
+                    // As absent; or, where it says so, to clear.
+                    property["nullable"] = json!(true);
+                }
+            }
         }
         names.extend(inner.into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>());
     }
