@@ -4,6 +4,7 @@
 //! named, a wrong type names its field, and nothing of what was sent is ever repeated.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::web::headers::HeaderMapExt as _;
@@ -15,12 +16,18 @@ use poem_openapi::registry::{
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
 use serde::de::DeserializeOwned;
+use tokio::io::AsyncReadExt as _;
 use zeroize::Zeroizing;
 
 use crate::problem::{FieldProblem, Problem};
 
 /// The greatest size of a request's body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
+
+/// How much of a body that is too large is read and thrown away, in bytes.
+const MAX_DISCARDED: u64 = 4 * 1024 * 1024;
+/// For how long.
+const DISCARD_FOR: Duration = Duration::from_secs(2);
 
 /// A JSON body of a request.
 pub(crate) struct ApiJson<T> {
@@ -52,19 +59,7 @@ impl<T: Type + DeserializeOwned> ParsePayload for ApiJson<T> {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(_: &Request, body: &mut RequestBody) -> poem::Result<Self> {
-        let bytes = match body.take()?.into_bytes_limit(MAX_BODY).await {
-            Ok(bytes) => bytes,
-            Err(poem::error::ReadBodyError::PayloadTooLarge) => {
-                let detail = "The request's body is larger than 64 KiB.";
-                return Err(
-                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).into()
-                );
-            }
-            Err(_) => {
-                let detail = "The request's body broke off.";
-                return Err(Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", detail).into());
-            }
-        };
+        let bytes = read(body.take()?).await?;
         let value = parse(&bytes)?;
         let canonical = serde_json::from_slice::<serde_json::Value>(&bytes)
             .and_then(|value| serde_json::to_vec(&value))
@@ -106,6 +101,27 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for ApiJson<T> {
             Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail).into())
         }
     }
+}
+
+/// Reads a body up to the limit.
+async fn read(body: poem::Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let mut body = body.into_async_read();
+    let mut bytes = Zeroizing::new(Vec::new());
+    let limit = u64::try_from(MAX_BODY).unwrap_or(u64::MAX);
+    if (&mut body).take(limit + 1).read_to_end(&mut bytes).await.is_err() {
+        let detail = "The request's body broke off.";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", detail));
+    }
+    if bytes.len() <= MAX_BODY {
+        return Ok(bytes);
+    }
+    // Whoever sends is sending still, and many clients look for an answer only afterwards: read on
+    // for a while rather than break the connection off. What comes of it does not matter.
+    let (mut rest, mut nowhere) = (body.take(MAX_DISCARDED), tokio::io::sink());
+    let discard = tokio::io::copy(&mut rest, &mut nowhere);
+    drop(tokio::time::timeout(DISCARD_FOR, discard).await);
+    let detail = "The request's body is larger than 64 KiB.";
+    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail))
 }
 
 /// Reads a body; what is wrong names its field and repeats nothing else.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mapae_e2e::Server;
+use mapae_e2e::{Server, ServerOptions};
 use serde_json::json;
 
 use crate::{PASSWORD, check, first_verification, log_in, sign_up};
@@ -65,7 +65,8 @@ async fn told_to_stop_the_process_ends_well_and_keeps_everything() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn told_to_stop_the_process_answers_what_it_was_asked_before() {
-    let server = Arc::new(Server::start().await);
+    let server = ServerOptions::default().with("LOG__LEVEL", "trace").start().await;
+    let server = Arc::new(server);
     // More hashes than can be computed before the signal arrives.
     let asked: Vec<_> = (0..24)
         .map(|nth| {
@@ -74,7 +75,10 @@ async fn told_to_stop_the_process_answers_what_it_was_asked_before() {
             tokio::spawn(async move { log_in(&server, &login, PASSWORD).await })
         })
         .collect();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    // Every one of them has arrived; most of them wait for their hash.
+    while server.log().matches("TRACE").count() < asked.len() {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
     server.signal("-TERM").await;
     for answer in asked {
         let answer = answer.await.expect("an answer");
