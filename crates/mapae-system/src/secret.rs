@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 /// Least length of a secret in bytes: 256 bits.
 const MIN_LENGTH: usize = 32;
-/// Least number of different bytes in a secret. Of 32 random bytes fewer than 16 differ less than
-/// once in 10¹²; a pattern that somebody typed has fewer.
+/// Least number of different bytes in a secret. 32 random bytes have fewer than 12 once in 10²⁵
+/// times; most patterns that somebody typed have.
 const MIN_DISTINCT: usize = 12;
 
 /// The secret that every key of an installation is derived from.
