@@ -12,6 +12,7 @@ mod m20261121_000005_outbox;
 mod m20261121_000006_inbox;
 mod m20261121_000007_signing_keys;
 mod m20261121_000008_idempotency_keys;
+mod m20261121_000009_outcomes;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_inbox::Migration),
             Box::new(m20261121_000007_signing_keys::Migration),
             Box::new(m20261121_000008_idempotency_keys::Migration),
+            Box::new(m20261121_000009_outcomes::Migration),
         ]
     }
 }

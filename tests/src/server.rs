@@ -128,6 +128,8 @@ impl Server {
             Ok(Ok(origin)) => origin,
             _ => panic!("the server did not start:\n{}", log.lock().expect("the log")),
         };
+        // Other crates of the workspace want TLS of their clients, and so all of them need a provider.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(PATIENCE)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mapae_application::inbox::Inbox;
-use mapae_application::outbox::{Bell, Worker, WorkerSettings};
+use mapae_application::outbox::{Bell, Route, Worker, WorkerSettings};
 use mapae_application::ports::{Clock, EmailSender, MessageSealer, SecretRng, SmsSender, Store};
 use mapae_application::signing_key::load_signing_keys;
 use mapae_application::{Application, Ports};
@@ -87,8 +87,9 @@ pub(crate) async fn build(
         rng: Arc::clone(&rng),
         passwords: Arc::new(Argon2Hasher::start(Argon2Settings::default(), Arc::clone(&rng))?),
         tokens: Arc::new(tokens),
-        secrets: keyring,
+        secrets: keyring.clone(),
         sealer: Arc::clone(&sealer),
+        delivery_events: None,
     };
     let application = Arc::new(Application::new(ports, config.settings()?, bell.clone()));
     let worker = Worker {
@@ -97,8 +98,9 @@ pub(crate) async fn build(
         rng: Arc::clone(&rng),
         sealer,
         renderer: Arc::new(messages),
-        email,
-        sms,
+        secrets: keyring,
+        email: Route::new(vec![("inbox", email)]),
+        sms: Route::new(vec![("inbox", sms)]),
         bell,
         settings: WorkerSettings::default(),
     };

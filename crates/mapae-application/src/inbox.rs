@@ -78,7 +78,10 @@ impl Inbox {
             work.commit().await
         };
         match kept.await {
-            Ok(()) => Ok(SendReceipt { provider_id: Some(format!("inbox-{}", message.id)) }),
+            Ok(()) => {
+                let provider_id = Some(format!("inbox-{}", message.id));
+                Ok(SendReceipt { provider_id, ask: false })
+            }
             Err(error) => Err(SendError::Temporary(error.to_string())),
         }
     }

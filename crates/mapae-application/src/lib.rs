@@ -29,7 +29,8 @@ use mapae_domain::{Region, RegistrationPolicy, SessionPolicy, Timestamp, Verific
 
 use crate::outbox::Bell;
 use crate::ports::{
-    AccessTokens, Clock, MessageSealer, PasswordHasher, SecretHasher, SecretRng, Store,
+    AccessTokens, Clock, DeliveryEvents, MessageSealer, PasswordHasher, SecretHasher, SecretRng,
+    Store,
 };
 
 /// The rules of an installation.
@@ -79,6 +80,8 @@ pub struct Ports {
     pub secrets: Arc<dyn SecretHasher>,
     /// Seals messages.
     pub sealer: Arc<dyn MessageSealer>,
+    /// Reads what a provider reports by itself, where one is configured that does.
+    pub delivery_events: Option<Arc<dyn DeliveryEvents>>,
 }
 
 /// The use cases.

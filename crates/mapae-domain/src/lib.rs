@@ -28,11 +28,11 @@ pub mod user;
 pub mod verification;
 
 pub use consent::{Consent, ConsentDocument};
-pub use contact::{Channel, Contact, EmailAddress, PhoneNumber, Region};
+pub use contact::{Channel, Contact, Deliverability, EmailAddress, PhoneNumber, Region};
 pub use id::{ContactId, MessageId, RegistrationId, SessionId, TokenId, UserId, VerificationId};
 pub use invalid::InvalidValue;
 pub use locale::Locale;
-pub use outbox::{DeliveryStatus, OutboxMessage, RetryPolicy};
+pub use outbox::{Delivery, DeliveryReason, DeliveryStatus, OutboxMessage, RetryPolicy};
 pub use registration::{Registration, RegistrationPolicy};
 pub use secret::{Code, LinkKey, RandomSource, SecretHash};
 pub use session::{RefreshDecision, Session, SessionPolicy};

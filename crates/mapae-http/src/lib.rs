@@ -6,6 +6,7 @@
 
 mod allow;
 mod caller;
+mod delivery;
 mod document;
 mod framework;
 mod inbox;

@@ -8,7 +8,7 @@ use mapae_application::verification::{
     ResendError, ResendVerification, VerificationView,
 };
 use mapae_domain::verification::{ProofRefused, ResendRefused};
-use mapae_domain::{Timestamp, VerificationId};
+use mapae_domain::{Locale, Timestamp, VerificationId};
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::param::{Header, Path};
@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use crate::Tag;
 use crate::caller::{PreferredLocale, idempotency_key};
+use crate::delivery::Delivery;
 use crate::payload::{ApiJson, Reply, Secret};
 use crate::problem::{Failure, FieldProblem, Problem, problems};
 use crate::time::rfc3339;
@@ -80,13 +81,6 @@ impl Example for ConfirmVerificationBody {
     }
 }
 
-/// What is known of a message's way to its reader.
-#[derive(Object)]
-pub(crate) struct Delivery {
-    /// `queued`, `sent`, `delivered`, `bounced`, `failed` or `expired`; more may come.
-    status: String,
-}
-
 /// What became of the registration that waited for a verification.
 #[derive(Object)]
 #[oai(skip_serializing_if_is_none)]
@@ -142,7 +136,7 @@ impl Example for Verification {
             expires_at: rfc3339(Timestamp::from_seconds(1_795_000_000 + 1_800)),
             resend_at: rfc3339(Timestamp::from_seconds(1_795_000_000 + 60)),
             attempts_left: 5,
-            delivery: Delivery { status: "queued".to_owned() },
+            delivery: Delivery::new(mapae_domain::Delivery::QUEUED, Locale::En),
             receipt: None,
             registration: None,
         }
@@ -161,7 +155,7 @@ impl From<VerificationView> for Verification {
             expires_at: rfc3339(view.expires_at),
             resend_at: rfc3339(view.resend_at),
             attempts_left: view.attempts_left,
-            delivery: Delivery { status: view.delivery.as_str().to_owned() },
+            delivery: Delivery::new(view.delivery, view.locale),
             receipt: view.receipt,
             registration: view.registration.map(|progress| RegistrationProgress {
                 id: progress.id.to_string(),

@@ -2,11 +2,10 @@
 
 use encoding_rs::EUC_KR;
 
-/// Greatest length of a short message, in bytes of EUC-KR: 90 is one SMS, and the carrier puts
-/// `[Web발신]` and a line break in front, or eleven bytes where it comes from abroad.
-pub(crate) const MAX_SMS: usize = 79;
+/// Greatest length of a short message, in bytes of EUC-KR: what a long one (LMS) holds.
+pub(crate) const MAX_SMS: usize = 2_000;
 
-/// A short message fits into one SMS, in signs that every telephone in Korea shows.
+/// A short message is made of signs that every telephone in Korea shows, and is cut by nobody.
 pub(crate) fn sms(text: &str) -> Result<(), &'static str> {
     let (encoded, _, unmappable) = EUC_KR.encode(text);
     if unmappable {
@@ -14,7 +13,7 @@ pub(crate) fn sms(text: &str) -> Result<(), &'static str> {
     }
     if encoded.len() > MAX_SMS {
         return Err(
-            "is longer than 79 bytes in EUC-KR: shorten it, messages.service_name, or the host of public_origin",
+            "is longer than 2,000 bytes in EUC-KR, which is what a long message (LMS) holds",
         );
     }
     if text.is_empty() { Err("is empty") } else { Ok(()) }

@@ -148,8 +148,10 @@ impl Messages {
 
 /// One message of each purpose, with a link and without.
 fn samples(kind: Kind, code_length: u8) -> Vec<MessageContent> {
-    if kind == Kind::AlreadyRegistered {
-        return vec![MessageContent::AlreadyRegistered];
+    match kind {
+        Kind::AlreadyRegistered => return vec![MessageContent::AlreadyRegistered],
+        Kind::Test => return vec![MessageContent::Test],
+        Kind::Verification => {}
     }
     let purposes = ["registration", "login", "password_reset", "contact_change", "own.purpose"];
     let keys = [None, Some(SAMPLE_KEY.to_owned())];

@@ -37,6 +37,9 @@ impl Messages {
                 let values = context! { service => &self.service_name, host => &self.host };
                 (Kind::AlreadyRegistered, values)
             }
+            MessageContent::Test => {
+                (Kind::Test, context! { service => &self.service_name, host => &self.host })
+            }
             MessageContent::Nothing => {
                 return Err(RenderError("there are no words for nothing".to_owned()));
             }

@@ -35,15 +35,18 @@ pub(crate) enum Kind {
     Verification,
     /// Tells an account's owner of a sign-up with their contact.
     AlreadyRegistered,
+    /// Tells an operator that messages arrive.
+    Test,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 2] = [Self::Verification, Self::AlreadyRegistered];
+    pub(crate) const ALL: [Self; 3] = [Self::Verification, Self::AlreadyRegistered, Self::Test];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Verification => "verification",
             Self::AlreadyRegistered => "already_registered",
+            Self::Test => "test",
         }
     }
 }
@@ -71,6 +74,10 @@ compiled_in![
     "ko/already_registered.txt",
     "ko/already_registered.html",
     "ko/already_registered.sms.txt",
+    "ko/test.subject.txt",
+    "ko/test.txt",
+    "ko/test.html",
+    "ko/test.sms.txt",
     "en/verification.subject.txt",
     "en/verification.txt",
     "en/verification.html",
@@ -79,4 +86,8 @@ compiled_in![
     "en/already_registered.txt",
     "en/already_registered.html",
     "en/already_registered.sms.txt",
+    "en/test.subject.txt",
+    "en/test.txt",
+    "en/test.html",
+    "en/test.sms.txt",
 ];

@@ -140,8 +140,8 @@ fn a_template_that_would_fail_its_readers_is_found_at_start_and_named() {
         ("en/verification.sms.txt", "[{{ service }}] {{ code }} 🎉", "EUC-KR"),
         (
             "en/verification.sms.txt",
-            "{{ code }} this goes on for much longer than any short message that is sent in one piece may be",
-            "longer than 79 bytes",
+            "{{ code }}{% for n in range(500) %} 가나{% endfor %}",
+            "longer than 2,000 bytes",
         ),
         ("en/verification.sms.txt", "", "is empty"),
         ("en/verification.sms.txt", "[{{ service }}]", "does not hold the code"),
@@ -161,9 +161,19 @@ fn a_template_that_would_fail_its_readers_is_found_at_start_and_named() {
 }
 
 #[test]
-fn a_name_or_host_that_leaves_a_short_message_no_room_is_found_at_start() {
+fn a_long_host_makes_a_long_message_and_cuts_nothing() {
     let public_origin = format!("https://{}.example.com", "auth".repeat(15));
-    let error = Messages::load(&MessageSettings { public_origin, ..settings() }).err();
+    let messages = Messages::load(&MessageSettings { public_origin, ..settings() });
+    let messages = messages.unwrap_or_else(|error| panic!("{error}"));
+    let text = messages.sms(&verification("registration", false), Locale::Ko).expect("an LMS");
+    assert!(encoding_rs::EUC_KR.encode(&text).0.len() > 90, "{text}");
+    assert!(text.ends_with(".example.com #493817"), "{text}");
+}
+
+#[test]
+fn a_name_that_euc_kr_cannot_hold_is_found_at_start() {
+    let service_name = "마패 🐎".to_owned();
+    let error = Messages::load(&MessageSettings { service_name, ..settings() }).err();
     let error = error.map(|error| error.to_string()).unwrap_or_default();
-    assert!(error.contains("sms.txt") && error.contains("public_origin"), "{error}");
+    assert!(error.contains("sms.txt") && error.contains("EUC-KR"), "{error}");
 }

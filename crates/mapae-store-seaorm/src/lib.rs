@@ -10,6 +10,7 @@
 
 mod connection;
 mod convert;
+mod deliverability;
 mod entity;
 mod error;
 mod idempotency;

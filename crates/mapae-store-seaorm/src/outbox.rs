@@ -1,15 +1,20 @@
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
-use mapae_application::ports::store::{OutboxReads, OutboxWrites};
+use mapae_application::ports::store::{OutboxFilter, OutboxReads, OutboxWrites};
 use mapae_domain::outbox::{Lease, OutboxRecord};
-use mapae_domain::{DeliveryStatus, MessageId, OutboxMessage, Timestamp, VerificationId};
-use sea_orm::sea_query::{Expr, ExprTrait as _, IntoCondition as _, LockBehavior, LockType};
+use mapae_domain::{
+    Channel, Delivery, DeliveryReason, DeliveryStatus, MessageId, OutboxMessage, Timestamp,
+    VerificationId,
+};
+use sea_orm::sea_query::{
+    Expr, ExprTrait as _, IntoCondition as _, LockBehavior, LockType, SimpleExpr,
+};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
-use crate::convert::{channel, counter, known};
+use crate::convert::{channel as stored_channel, counter, known};
 use crate::entity::outbox::{Column, Entity, Model};
 use crate::error::store_error;
 use crate::transaction::Transaction;
@@ -27,7 +32,12 @@ fn to_row(message: &OutboxMessage) -> Model {
         deadline: record.deadline.as_micros(),
         lease_fence: record.lease.map(|lease| i64::from(lease.fence)),
         lease_expires_at: record.lease.map(|lease| lease.expires_at.as_micros()),
+        reason: record.reason.map(|reason| reason.as_str().to_owned()),
+        unanswered: i64::from(record.unanswered),
+        sender: record.sender.clone(),
         provider_id: record.provider_id.clone(),
+        ask_at: record.ask_at.map(Timestamp::as_micros),
+        asked: i64::from(record.asked),
         created_at: record.created_at.as_micros(),
         updated_at: record.updated_at.as_micros(),
     }
@@ -42,7 +52,7 @@ fn from_row(row: Model) -> Result<OutboxMessage, StoreError> {
     };
     Ok(OutboxMessage::from_record(OutboxRecord {
         id: MessageId::from_uuid(row.id),
-        channel: channel(&row.channel)?,
+        channel: stored_channel(&row.channel)?,
         verification: row.verification_id.map(VerificationId::from_uuid),
         sealed: row.sealed,
         status: known(DeliveryStatus::from_name(&row.status))?,
@@ -50,25 +60,47 @@ fn from_row(row: Model) -> Result<OutboxMessage, StoreError> {
         due_at: Timestamp::from_micros(row.due_at),
         deadline: Timestamp::from_micros(row.deadline),
         lease,
+        reason: row.reason.map(|reason| known(DeliveryReason::from_name(&reason))).transpose()?,
+        unanswered: counter(row.unanswered)?,
+        sender: row.sender,
         provider_id: row.provider_id,
+        ask_at: row.ask_at.map(Timestamp::from_micros),
+        asked: counter(row.asked)?,
         created_at: Timestamp::from_micros(row.created_at),
         updated_at: Timestamp::from_micros(row.updated_at),
     }))
 }
 
-fn queued() -> sea_orm::sea_query::SimpleExpr {
+fn queued() -> SimpleExpr {
     Column::Status.eq(DeliveryStatus::Queued.as_str())
+}
+
+impl Transaction {
+    /// The first message that the query finds, held until this unit of work ends.
+    async fn lock_first(
+        &mut self,
+        query: Select<Entity>,
+    ) -> Result<Option<OutboxMessage>, StoreError> {
+        let row = query.lock_exclusive().one(&self.0).await.map_err(store_error)?;
+        row.map(from_row).transpose()
+    }
 }
 
 #[async_trait]
 impl OutboxReads for Transaction {
+    async fn message(&mut self, id: MessageId) -> Result<Option<OutboxMessage>, StoreError> {
+        let row = Entity::find_by_id(id.as_uuid()).one(&self.0).await.map_err(store_error)?;
+        row.map(from_row).transpose()
+    }
+
     async fn delivery_of_verification(
         &mut self,
         id: VerificationId,
-    ) -> Result<Option<DeliveryStatus>, StoreError> {
-        let status: Option<String> = Entity::find()
+    ) -> Result<Option<Delivery>, StoreError> {
+        let found: Option<(String, Option<String>)> = Entity::find()
             .select_only()
             .column(Column::Status)
+            .column(Column::Reason)
             .filter(Column::VerificationId.eq(id.as_uuid()))
             .order_by_desc(Column::CreatedAt)
             .order_by_desc(Column::Id)
@@ -77,10 +109,16 @@ impl OutboxReads for Transaction {
             .one(&self.0)
             .await
             .map_err(store_error)?;
-        status.map(|status| known(DeliveryStatus::from_name(&status))).transpose()
+        let Some((status, reason)) = found else { return Ok(None) };
+        let status = known(DeliveryStatus::from_name(&status))?;
+        let reason = reason.map(|reason| known(DeliveryReason::from_name(&reason))).transpose()?;
+        Ok(Some(Delivery { status, reason }))
     }
 
-    async fn next_message_due(&mut self) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_message_due(
+        &mut self,
+        channel: Channel,
+    ) -> Result<Option<Timestamp>, StoreError> {
         // In the order of the index: a message under lease that is due earlier than others is
         // passed over by what follows it.
         let least = |by: Column, leased: bool| {
@@ -94,6 +132,7 @@ impl OutboxReads for Transaction {
             Entity::find()
                 .select_only()
                 .column(by)
+                .filter(Column::Channel.eq(channel.as_str()))
                 .filter(queued())
                 .filter(lease)
                 .order_by_asc(by)
@@ -103,6 +142,33 @@ impl OutboxReads for Transaction {
         let due = least(Column::DueAt, false).one(&self.0).await.map_err(store_error)?;
         let leased = least(Column::LeaseExpiresAt, true).one(&self.0).await.map_err(store_error)?;
         Ok(due.into_iter().chain(leased).min().map(Timestamp::from_micros))
+    }
+
+    async fn next_question_due(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        let due = Entity::find()
+            .select_only()
+            .column(Column::AskAt)
+            .filter(Column::AskAt.is_not_null())
+            .order_by_asc(Column::AskAt)
+            .limit(1)
+            .into_tuple::<i64>()
+            .one(&self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(due.map(Timestamp::from_micros))
+    }
+
+    async fn messages(&mut self, filter: &OutboxFilter) -> Result<Vec<OutboxMessage>, StoreError> {
+        let mut query = Entity::find()
+            .filter(Column::Status.is_in(filter.statuses.iter().map(|status| status.as_str())))
+            .order_by_desc(Column::UpdatedAt)
+            .order_by_desc(Column::Id)
+            .limit(u64::from(filter.limit));
+        if let Some(before) = filter.before {
+            query = query.filter(Column::UpdatedAt.lt(before.as_micros()));
+        }
+        let rows = query.all(&self.0).await.map_err(store_error)?;
+        rows.into_iter().map(from_row).collect()
     }
 }
 
@@ -116,6 +182,7 @@ impl OutboxWrites for Transaction {
 
     async fn lease_messages(
         &mut self,
+        channel: Channel,
         limit: u32,
         expires_at: Timestamp,
         now: Timestamp,
@@ -124,6 +191,7 @@ impl OutboxWrites for Transaction {
             .add(Column::LeaseExpiresAt.is_null())
             .add(Column::LeaseExpiresAt.lte(now.as_micros()));
         let rows = Entity::find()
+            .filter(Column::Channel.eq(channel.as_str()))
             .filter(queued())
             .filter(Column::DueAt.lte(now.as_micros()))
             .filter(free)
@@ -173,7 +241,11 @@ impl OutboxWrites for Transaction {
             .col_expr(Column::Sealed, Expr::value(record.sealed.clone()))
             .col_expr(Column::Tries, Expr::value(i64::from(record.tries)))
             .col_expr(Column::DueAt, Expr::value(record.due_at.as_micros()))
+            .col_expr(Column::Reason, Expr::value(record.reason.map(DeliveryReason::as_str)))
+            .col_expr(Column::Unanswered, Expr::value(i64::from(record.unanswered)))
+            .col_expr(Column::Sender, Expr::value(record.sender.clone()))
             .col_expr(Column::ProviderId, Expr::value(record.provider_id.clone()))
+            .col_expr(Column::AskAt, Expr::value(record.ask_at.map(Timestamp::as_micros)))
             .col_expr(Column::UpdatedAt, Expr::value(record.updated_at.as_micros()))
             // The lease ends; its fence stays, so that the next one is higher.
             .col_expr(Column::LeaseExpiresAt, Expr::value(nothing))
@@ -184,5 +256,65 @@ impl OutboxWrites for Transaction {
             .await
             .map_err(store_error)?;
         Ok(updated.rows_affected == 1)
+    }
+
+    async fn claim_questions(
+        &mut self,
+        limit: u32,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<OutboxMessage>, StoreError> {
+        let rows = Entity::find()
+            .filter(Column::AskAt.lte(now.as_micros()))
+            .order_by_asc(Column::AskAt)
+            .order_by_asc(Column::Id)
+            .limit(u64::from(limit))
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .all(&self.0)
+            .await
+            .map_err(store_error)?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            // The claim is a question that comes later: where it is lost, it is asked again then.
+            let updated = Entity::update_many()
+                .col_expr(Column::AskAt, Expr::value(until.as_micros()))
+                .filter(Column::Id.eq(row.id))
+                .filter(Column::AskAt.eq(row.ask_at))
+                .exec(&self.0)
+                .await
+                .map_err(store_error)?;
+            if updated.rows_affected == 1 {
+                row.ask_at = Some(until.as_micros());
+                claimed.push(from_row(row)?);
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn lock_message(&mut self, id: MessageId) -> Result<Option<OutboxMessage>, StoreError> {
+        self.lock_first(Entity::find_by_id(id.as_uuid())).await
+    }
+
+    async fn lock_message_of_provider(
+        &mut self,
+        provider_id: &str,
+    ) -> Result<Option<OutboxMessage>, StoreError> {
+        self.lock_first(Entity::find().filter(Column::ProviderId.eq(provider_id)).limit(1)).await
+    }
+
+    async fn update_message(&mut self, message: &OutboxMessage) -> Result<(), StoreError> {
+        let record = message.record();
+        let updated = Entity::update_many()
+            .col_expr(Column::Status, Expr::value(record.status.as_str()))
+            .col_expr(Column::Reason, Expr::value(record.reason.map(DeliveryReason::as_str)))
+            .col_expr(Column::Sealed, Expr::value(record.sealed.clone()))
+            .col_expr(Column::AskAt, Expr::value(record.ask_at.map(Timestamp::as_micros)))
+            .col_expr(Column::Asked, Expr::value(i64::from(record.asked)))
+            .col_expr(Column::UpdatedAt, Expr::value(record.updated_at.as_micros()))
+            .filter(Column::Id.eq(record.id.as_uuid()))
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
+        if updated.rows_affected == 1 { Ok(()) } else { Err(StoreError::Stale) }
     }
 }

@@ -57,7 +57,7 @@ async fn the_schema_goes_up_and_down_and_up_again() {
     assert!(made >= 12, "{made} tables");
     store.unmigrate().await.expect("the way back");
     assert_eq!(rows(&look, tables).await.len(), 0);
-    assert_eq!(store.migrate().await.expect("the schema"), 8);
+    assert_eq!(store.migrate().await.expect("the schema"), 9);
     assert_eq!(rows(&look, tables).await.len(), made);
 }
 
@@ -76,7 +76,7 @@ async fn processes_that_start_together_migrate_once() {
     for start in starts {
         applied += start.await.expect("a start");
     }
-    assert_eq!(applied, 8);
+    assert_eq!(applied, 9);
 }
 
 #[tokio::test]
@@ -153,9 +153,14 @@ async fn every_hot_look_up_has_an_index() {
         "UPDATE verifications SET standing = 'superseded' WHERE channel = 'email' AND contact = 'x' AND state = 'pending' AND standing = 'genuine' AND registration_id IS NOT NULL",
         "SELECT * FROM contact_sends WHERE contact_hash = x'00'",
         "SELECT * FROM sessions WHERE id = x'00'",
-        "SELECT * FROM outbox WHERE status = 'queued' AND due_at <= 1 ORDER BY due_at, id LIMIT 10",
+        "SELECT * FROM outbox WHERE channel = 'sms' AND status = 'queued' AND due_at <= 1 ORDER BY due_at, id LIMIT 10",
         "SELECT status FROM outbox WHERE verification_id = x'00' ORDER BY created_at DESC, id DESC LIMIT 1",
-        "SELECT due_at FROM outbox WHERE status = 'queued' AND (lease_expires_at IS NULL OR lease_expires_at <= due_at) ORDER BY due_at LIMIT 1",
+        "SELECT * FROM outbox WHERE ask_at <= 1 ORDER BY ask_at, id LIMIT 16",
+        "SELECT ask_at FROM outbox WHERE ask_at IS NOT NULL ORDER BY ask_at LIMIT 1",
+        "SELECT * FROM outbox WHERE provider_id = 'x' LIMIT 1",
+        "SELECT * FROM outbox WHERE status IN ('failed') ORDER BY updated_at DESC, id DESC LIMIT 10",
+        "SELECT * FROM address_marks WHERE address_hash = x'00'",
+        "SELECT due_at FROM outbox WHERE channel = 'sms' AND status = 'queued' AND (lease_expires_at IS NULL OR lease_expires_at <= due_at) ORDER BY due_at LIMIT 1",
         "SELECT * FROM idempotency_keys WHERE key_hash = x'00'",
     ];
     for sql in hot {

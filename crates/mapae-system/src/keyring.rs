@@ -25,7 +25,7 @@ pub struct Keyring {
 
 /// The contexts of keyed hashes, each with the name that its key is derived by. The names are for
 /// good: what is stored depends on them.
-const CONTEXTS: [(HashContext, &[u8]); 7] = [
+const CONTEXTS: [(HashContext, &[u8]); 9] = [
     (HashContext::Code, b"mapae hash: code"),
     (HashContext::LinkKey, b"mapae hash: link key"),
     (HashContext::RegistrationToken, b"mapae hash: registration token"),
@@ -33,6 +33,8 @@ const CONTEXTS: [(HashContext, &[u8]); 7] = [
     (HashContext::ContactSends, b"mapae hash: contact sends"),
     (HashContext::IdempotencyKey, b"mapae hash: idempotency key"),
     (HashContext::RequestContent, b"mapae hash: request content"),
+    (HashContext::Deliverability, b"mapae hash: deliverability"),
+    (HashContext::DeliveryEvent, b"mapae hash: delivery event"),
 ];
 
 /// Where the key of a context stands.
@@ -45,6 +47,8 @@ const fn index(context: HashContext) -> usize {
         HashContext::ContactSends => 4,
         HashContext::IdempotencyKey => 5,
         HashContext::RequestContent => 6,
+        HashContext::Deliverability => 7,
+        HashContext::DeliveryEvent => 8,
     }
 }
 
@@ -177,7 +181,7 @@ mod tests {
     }
 
     /// Computed by another implementation of RFC 5869 and RFC 2104.
-    const GOLDEN: [&str; 7] = [
+    const GOLDEN: [&str; 9] = [
         "8c677a42dfebaa21",
         "a63a87607a6d5b20",
         "da934c7cf3f14ad8",
@@ -185,6 +189,8 @@ mod tests {
         "c4070aad589d9ecf",
         "ff229f4d5213433a",
         "75c84c2766f6783b",
+        "be8540af9254f485",
+        "6b297e75892d6610",
     ];
 
     #[test]

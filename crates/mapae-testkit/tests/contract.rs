@@ -242,7 +242,7 @@ mod fakes {
         sender.fail_permanently(1);
         let port: Arc<dyn EmailSender> = Arc::new(sender.clone());
         assert!(matches!(port.send(&mail).await, Err(SendError::Temporary(_))));
-        assert!(matches!(port.send(&mail).await, Err(SendError::Permanent(_))));
+        assert!(matches!(port.send(&mail).await, Err(SendError::Refused { .. })));
         assert!(port.send(&mail).await.is_ok());
         assert!(port.send(&mail).await.is_ok());
         assert_eq!((sender.sent().len(), sender.calls()), (1, 4));

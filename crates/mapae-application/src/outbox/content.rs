@@ -21,6 +21,8 @@ pub enum MessageContent {
     },
     /// Somebody wanted to sign up with a contact that the reader's account has.
     AlreadyRegistered,
+    /// That messages arrive: what an operator sends to try a sender.
+    Test,
     /// Nothing. It goes the way of a message and is sent to nobody, so that nobody can tell from
     /// what happens whether a contact has an account.
     Nothing,
@@ -31,6 +33,7 @@ impl std::fmt::Debug for MessageContent {
         f.write_str(match self {
             Self::Verification { .. } => "MessageContent::Verification(…)",
             Self::AlreadyRegistered => "MessageContent::AlreadyRegistered",
+            Self::Test => "MessageContent::Test",
             Self::Nothing => "MessageContent::Nothing",
         })
     }

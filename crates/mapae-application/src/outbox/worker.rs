@@ -1,41 +1,49 @@
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mapae_domain::outbox::{Lease, SendOutcome};
-use mapae_domain::{Contact, OutboxMessage, RetryPolicy, Timestamp};
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use mapae_domain::outbox::{Lease, Room, SendOutcome};
+use mapae_domain::{Channel, Contact, DeliveryReason, OutboxMessage, RetryPolicy, Timestamp};
+use tokio::sync::{Notify, watch};
+use tokio::task::{Id, JoinSet};
 
-use super::{Envelope, MessageContent};
+use super::event::address_hash;
+use super::{Envelope, MessageContent, Route};
 use crate::ports::{
-    Clock, EmailSender, MessageRenderer, MessageSealer, OutgoingEmail, OutgoingSms, SecretRng,
-    SendError, SmsSender, Store, StoreError,
+    Clock, EmailSender, MessageRenderer, MessageSealer, OutgoingEmail, OutgoingSms, SecretHasher,
+    SecretRng, SmsSender, Store, StoreError,
 };
 
 /// Wakes the worker of this process when a message was committed, so that it leaves at once.
 #[derive(Clone, Default)]
-pub struct Bell(Arc<Notify>);
+pub struct Bell(Arc<[Notify; 2]>);
 
 impl Bell {
     /// Says that a message was committed.
     pub fn ring(&self) {
-        self.0.notify_one();
+        for channel in self.0.iter() {
+            channel.notify_one();
+        }
     }
 
-    async fn rung(&self) {
-        self.0.notified().await;
+    async fn rung(&self, channel: Channel) {
+        let [email, sms] = &*self.0;
+        match channel {
+            Channel::Email => email.notified().await,
+            Channel::Sms => sms.notified().await,
+        }
     }
 }
 
 /// The numbers of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// How many messages are under way at once.
+    /// How many messages of a channel are under way at once.
     pub concurrency: usize,
-    /// How long a sender may take before the try counts as failed.
+    /// How long a sender may take before it counts as one that did not answer.
     pub send_timeout: Duration,
-    /// How long a lease holds: longer than a send takes.
+    /// How long a lease holds: longer than all senders of a channel together may take.
     pub lease: Duration,
     /// How long the worker sleeps at the most before it looks for messages of other processes.
     pub poll: Duration,
@@ -68,12 +76,14 @@ pub struct Worker {
     pub rng: Arc<dyn SecretRng>,
     /// Opens the messages.
     pub sealer: Arc<dyn MessageSealer>,
-    /// Puts them into words.
+    /// Hashes addresses, to see what is known of them.
+    pub secrets: Arc<dyn SecretHasher>,
+    /// Puts messages into words.
     pub renderer: Arc<dyn MessageRenderer>,
     /// Sends mail.
-    pub email: Arc<dyn EmailSender>,
+    pub email: Route<dyn EmailSender>,
     /// Sends short messages.
-    pub sms: Arc<dyn SmsSender>,
+    pub sms: Route<dyn SmsSender>,
     /// Rung when a message was committed in this process.
     pub bell: Bell,
     /// The worker's numbers.
@@ -87,54 +97,156 @@ struct Tried {
     outcome: Option<SendOutcome>,
 }
 
+/// The messages of a channel that are under way.
+struct UnderWay {
+    channel: Channel,
+    sending: JoinSet<Tried>,
+    /// What was leased, for the case that a try never comes to an end.
+    leased: HashMap<Id, (OutboxMessage, Lease)>,
+}
+
+impl UnderWay {
+    fn of(channel: Channel) -> Self {
+        Self { channel, sending: JoinSet::new(), leased: HashMap::new() }
+    }
+
+    /// The next that comes to an end, and all others that have by then.
+    async fn finished(&mut self) -> Option<Vec<Tried>> {
+        let mut finished = Vec::new();
+        let mut next = self.sending.join_next_with_id().await;
+        next.as_ref()?;
+        while let Some(ended) = next {
+            match ended {
+                Ok((id, tried)) => {
+                    self.leased.remove(&id);
+                    finished.push(tried);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a send broke off");
+                    finished.extend(self.leased.remove(&error.id()).map(broken_off));
+                }
+            }
+            next = self.sending.try_join_next_with_id();
+        }
+        Some(finished)
+    }
+
+    /// Breaks off what has not come to an end.
+    fn abandon(mut self) -> Vec<Tried> {
+        self.sending.abort_all();
+        self.leased.drain().map(|(_, leased)| broken_off(leased)).collect()
+    }
+}
+
+/// Nobody knows how far it was.
+fn broken_off((message, lease): (OutboxMessage, Lease)) -> Tried {
+    Tried { message, lease, outcome: Some(SendOutcome::Unanswered) }
+}
+
 impl Worker {
-    /// Sends messages until `stop` is ready, then lets those under way finish.
+    /// Sends messages until `stop` is ready, then lets those under way finish and gives back the
+    /// others.
     ///
-    /// A failure of the store is logged and tried again: a worker does not end by itself.
+    /// Each channel goes its own way: a slow provider of one holds up nothing of the other. A
+    /// failure of the store is logged and tried again: a worker does not end by itself.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let worker = Arc::new(self);
-        let mut sending = JoinSet::new();
-        tokio::pin!(stop);
+        let (stopping, stopped) = watch::channel(false);
+        let stop = async {
+            stop.await;
+            stopping.send_replace(true);
+        };
+        tokio::join!(
+            stop,
+            worker.send_all(Channel::Email, stopped.clone()),
+            worker.send_all(Channel::Sms, stopped.clone()),
+            worker.ask_all(stopped.clone()),
+        );
+    }
+
+    async fn send_all(self: &Arc<Self>, channel: Channel, mut stopped: watch::Receiver<bool>) {
+        let mut under_way = UnderWay::of(channel);
         loop {
-            let wait = match worker.lease_into(&mut sending).await {
+            let wait = match self.lease_into(&mut under_way).await {
                 Ok(wait) => wait,
                 Err(error) => {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
                         "outbox not readable"
                     );
-                    worker.settings.poll
+                    self.settings.poll
                 }
             };
             tokio::select! {
-                () = &mut stop => break,
-                Some(tried) = sending.join_next() => worker.record(tried, &mut sending).await,
-                () = worker.bell.rung() => {}
+                () = raised(&mut stopped) => break,
+                Some(finished) = under_way.finished() => self.record(finished).await,
+                () = self.bell.rung(channel) => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
         let finish = async {
-            while let Some(tried) = sending.join_next().await {
-                worker.record(tried, &mut sending).await;
+            while let Some(finished) = under_way.finished().await {
+                self.record(finished).await;
             }
         };
-        if tokio::time::timeout(worker.settings.grace, finish).await.is_err() {
-            tracing::warn!("messages under way were left to their leases");
+        if tokio::time::timeout(self.settings.grace, finish).await.is_err() {
+            let abandoned = under_way.abandon();
+            tracing::warn!(messages = abandoned.len(), "messages under way are given back");
+            self.record(abandoned).await;
         }
     }
 
-    /// Sends what is due now, and comes back when all of it was tried.
+    async fn ask_all(self: &Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        let mut asking = JoinSet::new();
+        loop {
+            let wait = match self.ask_into(&mut asking).await {
+                Ok(wait) => wait,
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "outbox not readable"
+                    );
+                    self.settings.poll
+                }
+            };
+            tokio::select! {
+                () = raised(&mut stopped) => break,
+                Some(asked) = asking.join_next() => {
+                    if let Err(error) = asked {
+                        // The claim runs out, and the provider is asked again.
+                        tracing::error!(%error, "a question broke off");
+                    }
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Sends what is due now, asks what is to be asked now, and comes back when all of it was tried.
     ///
     /// # Errors
     /// What the store says when messages are leased.
     pub async fn run_once(self: &Arc<Self>) -> Result<(), StoreError> {
-        let mut sending = JoinSet::new();
-        loop {
-            self.lease_into(&mut sending).await?;
-            match sending.join_next().await {
-                Some(tried) => self.record(tried, &mut sending).await,
-                None => return Ok(()),
+        for channel in Channel::ALL {
+            let mut under_way = UnderWay::of(channel);
+            loop {
+                self.lease_into(&mut under_way).await?;
+                match under_way.finished().await {
+                    Some(finished) => self.record(finished).await,
+                    None => break,
+                }
             }
+        }
+        let mut asking = JoinSet::new();
+        while self.ask_into(&mut asking).await? == Duration::ZERO {}
+        asking.join_all().await;
+        Ok(())
+    }
+
+    fn room(&self, channel: Channel, now: Timestamp) -> Room {
+        match channel {
+            Channel::Email => self.email.room(now),
+            Channel::Sms => self.sms.room(now),
         }
     }
 
@@ -142,29 +254,37 @@ impl Worker {
     /// take until there is something to do again.
     async fn lease_into(
         self: &Arc<Self>,
-        sending: &mut JoinSet<Tried>,
+        under_way: &mut UnderWay,
     ) -> Result<Duration, StoreError> {
-        let room = self.settings.concurrency.saturating_sub(sending.len());
+        let (now, channel) = (self.clock.now(), under_way.channel);
+        let room = match self.room(channel, now) {
+            Room::For(room) => room.min(self.settings.concurrency),
+            Room::NotBefore(at) => return Ok(now.until(at).min(self.settings.poll)),
+        };
+        let room = room.saturating_sub(under_way.sending.len());
         if room == 0 {
             // The next message that finishes makes room.
             return Ok(self.settings.poll);
         }
-        let now = self.clock.now();
-        let due = self.store.read().await?.next_message_due().await?;
+        let due = self.store.read().await?.next_message_due(channel).await?;
         match due {
             Some(due) if due <= now => {}
             Some(due) => return Ok(now.until(due).min(self.settings.poll)),
             None => return Ok(self.settings.poll),
         }
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
+        let until = now.plus(self.settings.lease);
         let mut work = self.store.begin().await?;
-        let leased = work.lease_messages(limit, now.plus(self.settings.lease), now).await?;
+        let leased = work.lease_messages(channel, limit, until, now).await?;
         work.commit().await?;
         let full = leased.len() == room;
         for message in leased {
             let Some(lease) = message.record().lease else { continue };
             let worker = Arc::clone(self);
-            sending.spawn(async move { worker.attempt(message, lease, now).await });
+            let kept = (message.clone(), lease);
+            let task =
+                under_way.sending.spawn(async move { worker.attempt(message, lease, now).await });
+            under_way.leased.insert(task.id(), kept);
         }
         Ok(if full { Duration::ZERO } else { self.settings.poll })
     }
@@ -173,68 +293,49 @@ impl Worker {
         if message.is_expired(now) {
             return Tried { message, lease, outcome: None };
         }
-        let sent = tokio::time::timeout(self.settings.send_timeout, self.send(&message)).await;
-        let result =
-            sent.unwrap_or_else(|_| Err(SendError::Temporary("no answer in time".to_owned())));
-        let (id, channel) = (message.id(), message.record().channel.as_str());
-        let outcome = match result {
-            Ok(provider_id) => {
-                tracing::info!(message = %id, channel, "message sent");
-                SendOutcome::Sent { provider_id }
+        let outcome = match self.send(&message).await {
+            Ok(outcome) => outcome,
+            Err(Unsent::Never { reason, why }) => {
+                let (id, channel) = (message.id(), message.record().channel.as_str());
+                tracing::error!(message = %id, channel, why, "message not sent, and never will be");
+                SendOutcome::Refused(reason)
             }
-            Err(error @ SendError::Temporary(_)) => {
-                tracing::warn!(message = %id, channel, %error, "message not sent, will be tried again");
-                SendOutcome::Temporary
-            }
-            Err(error @ SendError::Permanent(_)) => {
-                tracing::error!(message = %id, channel, %error, "message not sent, and never will be");
-                SendOutcome::Permanent
+            Err(Unsent::Store(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "outbox not readable");
+                SendOutcome::Postponed { until: now.plus(self.settings.poll) }
             }
         };
         Tried { message, lease, outcome: Some(outcome) }
     }
 
-    async fn send(&self, message: &OutboxMessage) -> Result<Option<String>, SendError> {
+    async fn send(&self, message: &OutboxMessage) -> Result<SendOutcome, Unsent> {
         let id = message.id();
-        let envelope = Envelope::open(&*self.sealer, id, &message.record().sealed)
-            .map_err(|error| SendError::Permanent(error.to_string()))?;
-        let recipient =
-            envelope.recipient().map_err(|error| SendError::Permanent(error.to_string()))?;
-        if matches!(envelope.content, MessageContent::Nothing) {
-            return Ok(None);
+        let envelope = Envelope::open(&*self.sealer, id, &message.record().sealed)?;
+        let recipient = envelope.recipient()?;
+        let address = address_hash(&*self.secrets, &recipient);
+        let deliverability = self.store.read().await?.deliverability(&address).await?;
+        if let Some(reason) = deliverability.refusal() {
+            return Err(Unsent::Never { reason, why: "the address is marked".to_owned() });
         }
-        let rendering = |error: crate::ports::RenderError| SendError::Permanent(error.to_string());
-        let receipt = match recipient {
-            Contact::Email(to) => {
-                let content =
-                    self.renderer.email(&envelope.content, envelope.locale()).map_err(rendering)?;
-                self.email.send(&OutgoingEmail { id, to, content }).await?
+        let (clock, timeout, locale) =
+            (&*self.clock, self.settings.send_timeout, envelope.locale());
+        let outcome = match (recipient, envelope.content) {
+            (Contact::Email(_), MessageContent::Nothing) => self.email.imitate(clock).await,
+            (Contact::Phone(_), MessageContent::Nothing) => self.sms.imitate(clock).await,
+            (Contact::Email(to), content) => {
+                let content = self.renderer.email(&content, locale)?;
+                self.email.send(clock, timeout, &OutgoingEmail { id, to, content }).await
             }
-            Contact::Phone(to) => {
-                let text =
-                    self.renderer.sms(&envelope.content, envelope.locale()).map_err(rendering)?;
-                self.sms.send(&OutgoingSms { id, to, text }).await?
+            (Contact::Phone(to), content) => {
+                let text = self.renderer.sms(&content, locale)?;
+                self.sms.send(clock, timeout, &OutgoingSms { id, to, text, content }).await
             }
         };
-        Ok(receipt.provider_id)
+        Ok(outcome)
     }
 
-    /// Stores what became of a message, together with all others that have finished by now.
-    async fn record(
-        &self,
-        tried: Result<Tried, tokio::task::JoinError>,
-        sending: &mut JoinSet<Tried>,
-    ) {
-        let mut finished = Vec::new();
-        let mut next = Some(tried);
-        while let Some(tried) = next {
-            match tried {
-                Ok(tried) => finished.push(tried),
-                // The message's lease runs out, and it is tried again.
-                Err(error) => tracing::error!(%error, "a send broke off"),
-            }
-            next = sending.try_join_next();
-        }
+    /// Stores what became of messages.
+    async fn record(&self, finished: Vec<Tried>) {
         let now = self.clock.now();
         let recorded = finished.into_iter().map(|tried| {
             let random = &mut |bytes: &mut [u8]| self.rng.fill(bytes);
@@ -254,9 +355,52 @@ impl Worker {
             }
             work.commit().await
         };
-        if let Err(error) = store.await {
+        match store.await {
+            Ok(()) => recorded.iter().for_each(|(message, _)| log(message)),
             // Their leases run out, and they are tried again: twice is better than never.
-            tracing::error!(error = &error as &dyn std::error::Error, "outcomes not stored");
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "outcomes not stored");
+            }
         }
+    }
+}
+
+/// Ready once the flag is up, or nobody is left who could raise it.
+async fn raised(flag: &mut watch::Receiver<bool>) {
+    drop(flag.wait_for(|up| *up).await);
+}
+
+/// Says what became of a message: by its id, its channel and its sender.
+fn log(message: &OutboxMessage) {
+    let record = message.record();
+    let (id, channel, tries) = (record.id, record.channel.as_str(), record.tries);
+    let status = record.status.as_str();
+    let reason = record.reason.map(DeliveryReason::as_str);
+    tracing::info!(message = %id, channel, status, reason, tries, sender = record.sender, "message tried");
+}
+
+/// Why no sender was asked.
+enum Unsent {
+    /// It never goes.
+    Never { reason: DeliveryReason, why: String },
+    /// What is known of its reader cannot be read.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Unsent {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<crate::ports::Unsealable> for Unsent {
+    fn from(error: crate::ports::Unsealable) -> Self {
+        Self::Never { reason: DeliveryReason::Unknown, why: error.to_string() }
+    }
+}
+
+impl From<crate::ports::RenderError> for Unsent {
+    fn from(error: crate::ports::RenderError) -> Self {
+        Self::Never { reason: DeliveryReason::ContentRefused, why: error.to_string() }
     }
 }

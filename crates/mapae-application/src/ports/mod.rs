@@ -4,6 +4,8 @@
 //! `mapae-testkit` has a fake of each and a contract suite that the fake and every adapter pass.
 
 pub mod clock;
+pub mod diagnosis;
+pub mod event;
 pub mod password;
 pub mod secrets;
 pub mod sender;
@@ -11,6 +13,8 @@ pub mod store;
 pub mod tokens;
 
 pub use clock::{Clock, SecretRng};
+pub use diagnosis::{Diagnose, Finding, Verdict};
+pub use event::{DeliveryEvent, DeliveryEvents, EventRefused};
 pub use password::{PasswordCheck, PasswordHashError, PasswordHasher};
 pub use secrets::{HashContext, MessageSealer, SecretHasher, Unsealable};
 pub use sender::{

@@ -16,6 +16,10 @@ pub enum HashContext {
     RefreshToken,
     /// A contact, where messages to it are counted.
     ContactSends,
+    /// An address, where it is kept whether messages to it arrive.
+    Deliverability,
+    /// A provider's report of a message.
+    DeliveryEvent,
     /// An `Idempotency-Key` and the operation that it came with.
     IdempotencyKey,
     /// A request's content, to compare a repeat with.

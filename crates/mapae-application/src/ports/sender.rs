@@ -1,7 +1,10 @@
 //! What turns a message into words, and what takes the words to their reader.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use mapae_domain::{EmailAddress, Locale, MessageId, PhoneNumber};
+use mapae_domain::outbox::DeliveryReport;
+use mapae_domain::{DeliveryReason, EmailAddress, Locale, MessageId, PhoneNumber};
 
 use crate::outbox::MessageContent;
 
@@ -36,6 +39,8 @@ pub struct OutgoingSms {
     pub to: PhoneNumber,
     /// What it says.
     pub text: String,
+    /// What the words were made of, for a provider that has words of its own.
+    pub content: MessageContent,
 }
 
 /// A provider took a message.
@@ -43,17 +48,51 @@ pub struct OutgoingSms {
 pub struct SendReceipt {
     /// What the provider calls it.
     pub provider_id: Option<String>,
+    /// Whether the sender's `outcome` tells what became of it.
+    pub ask: bool,
 }
 
-/// A provider did not take a message. The text is for operators and holds nothing of the message.
+/// A provider did not take a message, as far as is known.
+///
+/// What it means decides what happens next: to this message, and to the sender. The texts are for
+/// operators and hold nothing of the message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// It may work another time, or it is not known whether it worked.
-    #[error("the provider cannot take the message now: {0}")]
+    /// The sender is in trouble and did not take it. It goes to the next sender, or is tried again;
+    /// a sender that fails in a row is left alone for a while.
+    #[error("the provider is in trouble: {0}")]
     Temporary(String),
-    /// This message never goes.
-    #[error("the provider does not take the message: {0}")]
-    Permanent(String),
+    /// This message is not taken now, others may be. It goes to the next sender, or is tried again.
+    #[error("the provider does not take this message now: {0}")]
+    Deferred(String),
+    /// It was handed over and the answer was lost: it may be on its way. It is handed over once
+    /// more at the most.
+    #[error("the provider did not answer: {0}")]
+    Unanswered(String),
+    /// The sender takes nothing for a while, by its own word: a rate or a quota is used up. It is
+    /// left alone for so long, and the message loses no try.
+    #[error("the provider takes nothing for {} s: {why}", retry_after.as_secs())]
+    Throttled {
+        /// For how long.
+        retry_after: Duration,
+        /// Why.
+        why: String,
+    },
+    /// The sender takes nothing until somebody mends the configuration or the account. It is left
+    /// alone for a while, operators are told, and the message loses no try.
+    #[error("the sender does not work until it is mended: {0}")]
+    Broken(String),
+    /// The sender is not made for messages of this kind. Another may be.
+    #[error("the sender is not made for this message: {0}")]
+    Unsuited(&'static str),
+    /// This message never goes, whoever sends it.
+    #[error("the message never goes: {why}")]
+    Refused {
+        /// Why, for its reader.
+        reason: DeliveryReason,
+        /// Why, for operators.
+        why: String,
+    },
 }
 
 /// Sends e-mail.
@@ -67,18 +106,38 @@ pub trait EmailSender: Send + Sync {
     /// [`OutgoingEmail::id`] MUST then send it once.
     ///
     /// # Errors
-    /// [`SendError`] tells whether a later try makes sense.
+    /// [`SendError`] tells what to make of it.
     async fn send(&self, email: &OutgoingEmail) -> Result<SendReceipt, SendError>;
+
+    /// What became of a mail that the provider took; nothing where that is not known yet. Asked
+    /// only where the receipt said so.
+    ///
+    /// # Errors
+    /// [`SendError`], where the provider could not be asked.
+    async fn outcome(&self, provider_id: &str) -> Result<Option<DeliveryReport>, SendError> {
+        let _ = provider_id;
+        Ok(None)
+    }
 }
 
 /// Sends short messages.
 #[async_trait]
 pub trait SmsSender: Send + Sync {
-    /// Hands a short message to the provider. An adapter MUST do as [`EmailSender::send`] says.
+    /// Hands a short message to the provider. An adapter MUST do as [`EmailSender::send`] says, and
+    /// MUST NOT let a provider cut a text short.
     ///
     /// # Errors
-    /// [`SendError`] tells whether a later try makes sense.
+    /// [`SendError`] tells what to make of it.
     async fn send(&self, sms: &OutgoingSms) -> Result<SendReceipt, SendError>;
+
+    /// What became of a short message, as [`EmailSender::outcome`].
+    ///
+    /// # Errors
+    /// [`SendError`], where the provider could not be asked.
+    async fn outcome(&self, provider_id: &str) -> Result<Option<DeliveryReport>, SendError> {
+        let _ = provider_id;
+        Ok(None)
+    }
 }
 
 /// A message could not be put into words. The text names the template and the place, not the
@@ -99,9 +158,10 @@ pub trait MessageRenderer: Send + Sync {
     fn email(&self, content: &MessageContent, locale: Locale)
     -> Result<RenderedEmail, RenderError>;
 
-    /// A message as a short message: at most 90 bytes in EUC-KR, so that it is sent as one SMS.
+    /// A message as a short message: in signs that EUC-KR has, and at most 2,000 bytes of it, which
+    /// is what a long message (LMS) holds.
     ///
     /// # Errors
-    /// [`RenderError`] where the content is none that its templates know, or the text is too long.
+    /// [`RenderError`] where the content is none that its templates know, or the text does not fit.
     fn sms(&self, content: &MessageContent, locale: Locale) -> Result<String, RenderError>;
 }

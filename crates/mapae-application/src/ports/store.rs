@@ -10,9 +10,9 @@ use std::error::Error;
 use async_trait::async_trait;
 use mapae_domain::outbox::Lease;
 use mapae_domain::{
-    Consent, Contact, DeliveryStatus, OutboxMessage, Registration, RegistrationId, SecretHash,
-    Session, SessionId, Timestamp, User, UserContact, UserId, Username, Verification,
-    VerificationId,
+    Channel, Consent, Contact, Deliverability, Delivery, DeliveryStatus, MessageId, OutboxMessage,
+    Registration, RegistrationId, SecretHash, Session, SessionId, Timestamp, User, UserContact,
+    UserId, Username, Verification, VerificationId,
 };
 
 use crate::idempotency::{IdempotencyClaim, IdempotencyOutcome};
@@ -66,6 +66,7 @@ pub trait ReadView:
     + UserReads
     + SessionReads
     + OutboxReads
+    + DeliverabilityReads
     + InboxReads
     + SigningKeyReads
     + IdempotencyReads
@@ -82,6 +83,7 @@ pub trait UnitOfWork:
     + UserWrites
     + SessionWrites
     + OutboxWrites
+    + DeliverabilityWrites
     + InboxWrites
     + SigningKeyWrites
     + IdempotencyWrites
@@ -284,18 +286,39 @@ pub trait SessionWrites {
     async fn end_session(&mut self, session: &Session) -> Result<(), StoreError>;
 }
 
+/// Which messages of the outbox are meant.
+#[derive(Debug, Clone)]
+pub struct OutboxFilter {
+    /// Those of one of these statuses.
+    pub statuses: Vec<DeliveryStatus>,
+    /// Those that changed before then.
+    pub before: Option<Timestamp>,
+    /// No more than so many.
+    pub limit: u32,
+}
+
 /// The outbox, to read.
 #[async_trait]
 pub trait OutboxReads {
+    /// The message of that id.
+    async fn message(&mut self, id: MessageId) -> Result<Option<OutboxMessage>, StoreError>;
+
     /// What is known of the latest message of a verification.
     async fn delivery_of_verification(
         &mut self,
         id: VerificationId,
-    ) -> Result<Option<DeliveryStatus>, StoreError>;
+    ) -> Result<Option<Delivery>, StoreError>;
 
-    /// When the next message can be leased, if there is one: the least over all queued messages of
-    /// the later of its due time and its lease's expiry. It may have passed.
-    async fn next_message_due(&mut self) -> Result<Option<Timestamp>, StoreError>;
+    /// When the next message of a channel can be leased, if there is one: the least over all queued
+    /// messages of the later of its due time and its lease's expiry. It may have passed.
+    async fn next_message_due(&mut self, channel: Channel)
+    -> Result<Option<Timestamp>, StoreError>;
+
+    /// When the next provider is to be asked what became of a message.
+    async fn next_question_due(&mut self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The messages that pass the filter, latest change first.
+    async fn messages(&mut self, filter: &OutboxFilter) -> Result<Vec<OutboxMessage>, StoreError>;
 }
 
 /// The outbox, to write.
@@ -304,23 +327,65 @@ pub trait OutboxWrites {
     /// Stores a new message.
     async fn insert_message(&mut self, message: &OutboxMessage) -> Result<(), StoreError>;
 
-    /// Leases up to `limit` messages that are queued, due at `now`, and under no lease that still
-    /// holds: longest due first. Each gets a lease until `expires_at` with a fence one higher than
-    /// its last. No message MUST be leased by two at once.
+    /// Leases up to `limit` messages of a channel that are queued, due at `now`, and under no lease
+    /// that still holds: longest due first. Each gets a lease until `expires_at` with a fence one
+    /// higher than its last. No message MUST be leased by two at once.
     async fn lease_messages(
         &mut self,
+        channel: Channel,
         limit: u32,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<OutboxMessage>, StoreError>;
 
     /// Stores what became of a leased message and ends the lease; `false`, and nothing, where the
-    /// stored message has another fence than `lease` or is final.
+    /// stored message has another fence than `lease` or is not queued any more.
     async fn record_message(
         &mut self,
         message: &OutboxMessage,
         lease: Lease,
     ) -> Result<bool, StoreError>;
+
+    /// Claims up to `limit` messages whose providers are to be asked at `now`: longest due first.
+    /// Until `until` no other caller gets them, unless what came of it is stored before.
+    async fn claim_questions(
+        &mut self,
+        limit: u32,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<OutboxMessage>, StoreError>;
+
+    /// The message of that id, held against other units of work until this one ends.
+    async fn lock_message(&mut self, id: MessageId) -> Result<Option<OutboxMessage>, StoreError>;
+
+    /// The message that its provider calls so, held likewise.
+    async fn lock_message_of_provider(
+        &mut self,
+        provider_id: &str,
+    ) -> Result<Option<OutboxMessage>, StoreError>;
+
+    /// Stores what was reported of a message that this unit of work holds: status, reason, content,
+    /// and when its provider is asked again.
+    async fn update_message(&mut self, message: &OutboxMessage) -> Result<(), StoreError>;
+}
+
+/// What is known of addresses, to read. An address is known by a keyed hash of it.
+#[async_trait]
+pub trait DeliverabilityReads {
+    /// Whether messages to the address of that hash arrive; `Deliverable` where nothing is known.
+    async fn deliverability(&mut self, address: &SecretHash) -> Result<Deliverability, StoreError>;
+}
+
+/// What is known of addresses, to write.
+#[async_trait]
+pub trait DeliverabilityWrites {
+    /// Stores what is known of an address, in place of what was. `Deliverable` clears it.
+    async fn mark_address(
+        &mut self,
+        address: &SecretHash,
+        deliverability: Deliverability,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 }
 
 /// The inbox of development, to read.

@@ -1,6 +1,6 @@
 use mapae_domain::verification::VerificationStatus;
 use mapae_domain::{
-    Channel, DeliveryStatus, Purpose, Receipt, RegistrationId, Timestamp, UserId, Verification,
+    Channel, Delivery, Locale, Purpose, Receipt, RegistrationId, Timestamp, UserId, Verification,
     VerificationId,
 };
 
@@ -29,8 +29,10 @@ pub struct VerificationView {
     pub resend_at: Timestamp,
     /// How many codes it would still compare.
     pub attempts_left: u8,
+    /// The language of its messages.
+    pub locale: Locale,
     /// What is known of its last message.
-    pub delivery: DeliveryStatus,
+    pub delivery: Delivery,
     /// What it is worth, for whoever gave the right code just now.
     pub receipt: Option<String>,
     /// What became of the registration that waited for it, for whoever proved it just now.
@@ -47,11 +49,7 @@ pub struct RegistrationProgress {
 }
 
 impl VerificationView {
-    pub(crate) fn new(
-        verification: &Verification,
-        delivery: DeliveryStatus,
-        now: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(verification: &Verification, delivery: Delivery, now: Timestamp) -> Self {
         let record = verification.record();
         Self {
             id: record.id,
@@ -63,7 +61,8 @@ impl VerificationView {
             expires_at: record.expires_at,
             resend_at: record.resend_at,
             attempts_left: verification.attempts_left(),
-            delivery,
+            locale: record.locale,
+            delivery: delivery.shown_for(&record.purpose),
             receipt: None,
             registration: None,
         }
@@ -76,7 +75,7 @@ impl VerificationView {
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let delivery = view.delivery_of_verification(verification.id()).await?;
-        Ok(Self::new(verification, delivery.unwrap_or(DeliveryStatus::Queued), now))
+        Ok(Self::new(verification, delivery.unwrap_or(Delivery::QUEUED), now))
     }
 }
 

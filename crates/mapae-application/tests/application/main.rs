@@ -9,7 +9,8 @@ mod verification;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mapae_application::outbox::{Bell, Worker, WorkerSettings};
+use mapae_application::outbox::{Bell, Route, Worker, WorkerSettings};
+use mapae_application::ports::{EmailSender, SmsSender};
 use mapae_application::registration::{Register, RegisterError, RegistrationView};
 use mapae_application::verification::{
     BeginVerification, CheckVerification, ProveError, VerificationView,
@@ -46,6 +47,7 @@ impl World {
         let hasher = Arc::new(FakeHasher::new());
         let rng = Arc::new(SequenceRng::new(7));
         let sealer = Arc::new(FakeSealer::new([3; 32]));
+        let secrets = Arc::new(FakeSecretHasher::new([2; 32]));
         let bell = Bell::default();
         let ports = Ports {
             store: Arc::new(store.clone()),
@@ -53,8 +55,9 @@ impl World {
             rng: rng.clone(),
             passwords: hasher.clone(),
             tokens: Arc::new(FakeTokens::new([1; 32])),
-            secrets: Arc::new(FakeSecretHasher::new([2; 32])),
+            secrets: secrets.clone(),
             sealer: sealer.clone(),
+            delivery_events: None,
         };
         let worker = Worker {
             store: Arc::new(store.clone()),
@@ -62,8 +65,9 @@ impl World {
             rng,
             sealer,
             renderer: Arc::new(FakeRenderer),
-            email: Arc::new(emails.clone()),
-            sms: Arc::new(texts.clone()),
+            secrets: secrets.clone(),
+            email: Route::new(vec![("first", Arc::new(emails.clone()) as Arc<dyn EmailSender>)]),
+            sms: Route::new(vec![("first", Arc::new(texts.clone()) as Arc<dyn SmsSender>)]),
             bell: bell.clone(),
             settings: WorkerSettings::default(),
         };

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use mapae_application::ports::Store as _;
-use mapae_domain::DeliveryStatus;
+use mapae_domain::{Channel, DeliveryStatus};
 
 use crate::{World, email};
 
@@ -33,7 +33,7 @@ async fn a_message_that_can_never_be_sent_is_not_tried_again() {
     world.deliver().await;
     assert_eq!(world.emails.calls(), 1);
     let seen = world.application.verification(begun.id).await.expect("it is there");
-    assert_eq!(seen.delivery, DeliveryStatus::Failed);
+    assert_eq!(seen.delivery.status, DeliveryStatus::Failed);
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_message_whose_code_has_expired_is_dropped() {
     world.deliver().await;
     assert_eq!(world.emails.calls(), 0);
     let seen = world.application.verification(begun.id).await.expect("it is there");
-    assert_eq!(seen.delivery, DeliveryStatus::Expired);
+    assert_eq!(seen.delivery.status, DeliveryStatus::Expired);
 }
 
 #[tokio::test]
@@ -69,7 +69,10 @@ async fn an_outcome_that_could_not_be_stored_means_a_second_try_and_not_a_lost_m
     let mut work = world.store.begin().await.expect("a unit of work");
     let now = world.application.now();
     let lease = now.plus(Duration::from_secs(60));
-    assert_eq!(work.lease_messages(10, lease, now).await.expect("a lease").len(), 1);
+    assert_eq!(
+        work.lease_messages(Channel::Email, 10, lease, now).await.expect("a lease").len(),
+        1
+    );
     work.commit().await.expect("a commit");
     world.deliver().await;
     assert_eq!(world.emails.calls(), 0, "the lease still holds");
@@ -77,5 +80,5 @@ async fn an_outcome_that_could_not_be_stored_means_a_second_try_and_not_a_lost_m
     world.deliver().await;
     assert_eq!(world.emails.calls(), 1);
     let seen = world.application.verification(begun.id).await.expect("it is there");
-    assert_eq!(seen.delivery, DeliveryStatus::Sent);
+    assert_eq!(seen.delivery.status, DeliveryStatus::Sent);
 }

@@ -172,10 +172,10 @@ async fn a_code_to_log_in_that_nobody_gets_is_delivered_like_any_other() {
     let sent = world.emails.sent().len();
     for address in ["minji@example.com", "nobody@example.com"] {
         let begun = world.begin("login", &email(address)).await;
-        assert_eq!(begun.delivery, DeliveryStatus::Queued);
+        assert_eq!(begun.delivery.status, DeliveryStatus::Queued);
         world.deliver().await;
         let seen = world.application.verification(begun.id).await.expect("it is there");
-        assert_eq!(seen.delivery, DeliveryStatus::Sent, "{address}");
+        assert_eq!(seen.delivery.status, DeliveryStatus::Sent, "{address}");
     }
     assert_eq!(world.emails.sent().len(), sent + 1);
 }

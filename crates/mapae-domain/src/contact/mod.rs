@@ -3,11 +3,13 @@
 //! Each has one canonical form, made here and compared byte for byte everywhere else, so that one
 //! mailbox or telephone is one contact on every database.
 
+mod deliverability;
 mod email;
 mod phone;
 
 use std::fmt;
 
+pub use deliverability::Deliverability;
 pub use email::EmailAddress;
 pub use phone::{PhoneNumber, Region};
 

@@ -2,6 +2,7 @@
 //! domain only; their `Debug` shows nothing.
 #![expect(unreachable_pub, reason = "what the derives make is public")]
 
+pub(crate) mod address_mark;
 pub(crate) mod consent;
 pub(crate) mod contact_sends;
 pub(crate) mod idempotency_key;

@@ -14,7 +14,12 @@ pub struct Model {
     pub deadline: i64,
     pub lease_fence: Option<i64>,
     pub lease_expires_at: Option<i64>,
+    pub reason: Option<String>,
+    pub unanswered: i64,
+    pub sender: Option<String>,
     pub provider_id: Option<String>,
+    pub ask_at: Option<i64>,
+    pub asked: i64,
     pub created_at: i64,
     pub updated_at: i64,
 }

@@ -86,6 +86,18 @@ macro_rules! store_contract {
                 a_message_past_its_deadline_is_leased_and_given_up
                 the_next_due_time_knows_of_leases
                 the_delivery_is_that_of_the_latest_message
+                a_channel_is_leased_without_the_other
+                a_message_is_found_by_its_own_name_and_its_providers
+                a_question_is_claimed_when_it_is_due_and_by_one
+                no_question_is_claimed_by_two_at_once
+                a_report_is_stored_with_its_reason
+                a_report_comes_before_what_its_worker_records
+                messages_are_listed_by_status_and_latest_change
+            }
+            deliverability {
+                an_unknown_address_is_deliverable
+                the_latest_mark_of_an_address_counts
+                a_mark_that_was_not_committed_is_none
             }
             inbox {
                 a_kept_message_comes_back_as_it_was
@@ -325,6 +337,7 @@ macro_rules! renderer_contract {
             what_people_have_chosen_is_no_markup
             a_short_message_carries_its_code_and_fits
             an_account_holder_is_told_so
+            a_test_has_words
             each_language_has_words_of_its_own
             there_are_no_words_for_nothing
             a_failure_tells_nothing_of_the_content

@@ -77,7 +77,7 @@ pub fn what_people_have_chosen_is_no_markup(renderer: Arc<dyn MessageRenderer>) 
     }
 }
 
-/// A short message has its code and no link key, and fits into one SMS.
+/// A short message has its code and no link key, and fits into one LMS.
 pub fn a_short_message_carries_its_code_and_fits(renderer: Arc<dyn MessageRenderer>) {
     for locale in Locale::ALL {
         for purpose in PURPOSES {
@@ -102,7 +102,16 @@ pub fn a_short_message_carries_its_code_and_fits(renderer: Arc<dyn MessageRender
 fn assert_fits(text: &str) {
     // EUC-KR: one byte for ASCII, two for a sign of KS X 1001.
     let bytes: usize = text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum();
-    assert!((1..=90).contains(&bytes), "{bytes} bytes in EUC-KR: {text}");
+    assert!((1..=2_000).contains(&bytes), "{bytes} bytes in EUC-KR: {text}");
+}
+
+/// What an operator sends to try a sender has words, too.
+pub fn a_test_has_words(renderer: Arc<dyn MessageRenderer>) {
+    for locale in Locale::ALL {
+        let mail = renderer.email(&MessageContent::Test, locale).unwrap();
+        assert!(!mail.subject.is_empty() && !mail.text.is_empty() && !mail.html.is_empty());
+        assert_fits(&renderer.sms(&MessageContent::Test, locale).unwrap());
+    }
 }
 
 /// Whoever has an account is told so by mail and by short message, in words that fit.
@@ -116,7 +125,11 @@ pub fn an_account_holder_is_told_so(renderer: Arc<dyn MessageRenderer>) {
 
 /// Each language has words of its own.
 pub fn each_language_has_words_of_its_own(renderer: Arc<dyn MessageRenderer>) {
-    for content in [verification("registration", CODE, None), MessageContent::AlreadyRegistered] {
+    for content in [
+        verification("registration", CODE, None),
+        MessageContent::AlreadyRegistered,
+        MessageContent::Test,
+    ] {
         let mails = Locale::ALL.map(|locale| renderer.email(&content, locale).unwrap());
         assert_ne!(mails[0].subject, mails[1].subject);
         assert_ne!(mails[0].text, mails[1].text);
@@ -136,7 +149,7 @@ pub fn there_are_no_words_for_nothing(renderer: Arc<dyn MessageRenderer>) {
 
 /// What cannot be rendered is told without its words.
 pub fn a_failure_tells_nothing_of_the_content(renderer: Arc<dyn MessageRenderer>) {
-    let long = CODE.repeat(100);
+    let long = CODE.repeat(400);
     for locale in Locale::ALL {
         let error = renderer
             .sms(&verification("login", &long, None), locale)

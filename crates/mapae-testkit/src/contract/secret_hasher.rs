@@ -9,12 +9,14 @@ use mapae_application::ports::{HashContext, SecretHasher};
 
 use super::secret;
 
-const CONTEXTS: [HashContext; 7] = [
+const CONTEXTS: [HashContext; 9] = [
     HashContext::Code,
     HashContext::LinkKey,
     HashContext::RegistrationToken,
     HashContext::RefreshToken,
     HashContext::ContactSends,
+    HashContext::Deliverability,
+    HashContext::DeliveryEvent,
     HashContext::IdempotencyKey,
     HashContext::RequestContent,
 ];

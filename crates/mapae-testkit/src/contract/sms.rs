@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mapae_application::outbox::MessageContent;
 use mapae_application::ports::{OutgoingSms, SendError, SmsSender};
 
 use crate::build;
@@ -14,8 +15,14 @@ use crate::build;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 fn sms() -> OutgoingSms {
+    let content = MessageContent::Verification {
+        purpose: "registration".to_owned(),
+        code: "918273".to_owned(),
+        link_key: None,
+        minutes: 5,
+    };
     let text = "Your code is 918273".to_owned();
-    OutgoingSms { id: build::message_id(), to: build::phone("010-1234-5678"), text }
+    OutgoingSms { id: build::message_id(), to: build::phone("010-1234-5678"), text, content }
 }
 
 /// A message that the provider takes gives a receipt, whose name is none of the message's words.

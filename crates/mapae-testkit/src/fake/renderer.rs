@@ -21,8 +21,8 @@ fn value_in<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     words.find_map(|word| word.strip_prefix(name)).filter(|value| !value.is_empty())
 }
 
-/// Longest short message: one SMS of 90 bytes, all of which are ASCII here.
-const MAX_SMS_LENGTH: usize = 90;
+/// Longest short message: an LMS of 2,000 bytes, all of which are ASCII here.
+const MAX_SMS_LENGTH: usize = 2_000;
 
 fn nothing() -> RenderError {
     RenderError("there are no words for nothing".to_owned())
@@ -51,6 +51,9 @@ impl MessageRenderer for FakeRenderer {
                 format!("already-registered locale={locale}"),
                 format!("locale={locale} already-registered"),
             ),
+            MessageContent::Test => {
+                (format!("test locale={locale}"), format!("locale={locale} test"))
+            }
             MessageContent::Nothing => return Err(nothing()),
         };
         let html = format!("<p>{}</p>", escaped(&text));
@@ -64,6 +67,7 @@ impl MessageRenderer for FakeRenderer {
                 format!("locale={locale} code={code} minutes={minutes}")
             }
             MessageContent::AlreadyRegistered => format!("locale={locale} already-registered"),
+            MessageContent::Test => format!("locale={locale} test"),
             MessageContent::Nothing => return Err(nothing()),
         };
         if text.len() > MAX_SMS_LENGTH {

@@ -34,6 +34,8 @@ fn name(context: HashContext) -> &'static [u8] {
         HashContext::RegistrationToken => b"registration-token",
         HashContext::RefreshToken => b"refresh-token",
         HashContext::ContactSends => b"contact-sends",
+        HashContext::Deliverability => b"deliverability",
+        HashContext::DeliveryEvent => b"delivery-event",
         HashContext::IdempotencyKey => b"idempotency-key",
         HashContext::RequestContent => b"request-content",
     }

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use mapae_application::ports::{
     EmailSender, OutgoingEmail, OutgoingSms, SendError, SendReceipt, SmsSender,
 };
-use mapae_domain::{EmailAddress, MessageId, PhoneNumber};
+use mapae_domain::outbox::DeliveryReport;
+use mapae_domain::{DeliveryReason, EmailAddress, MessageId, PhoneNumber};
 
 use super::lock;
 
@@ -14,11 +15,19 @@ struct Recording<T> {
     sent: Vec<T>,
     failures: VecDeque<SendError>,
     calls: usize,
+    ask: bool,
+    answers: VecDeque<Result<Option<DeliveryReport>, SendError>>,
 }
 
 impl<T> Default for Recording<T> {
     fn default() -> Self {
-        Self { sent: Vec::new(), failures: VecDeque::new(), calls: 0 }
+        Self {
+            sent: Vec::new(),
+            failures: VecDeque::new(),
+            calls: 0,
+            ask: false,
+            answers: VecDeque::new(),
+        }
     }
 }
 
@@ -40,7 +49,8 @@ impl<T: Clone> Recording<T> {
         if !self.sent.iter().any(|sent| id(sent) == id(message)) {
             self.sent.push(message.clone());
         }
-        Ok(SendReceipt { provider_id: Some(format!("recorded-{}", id(message))) })
+        let provider_id = Some(format!("recorded-{}", id(message)));
+        Ok(SendReceipt { provider_id, ask: self.ask })
     }
 }
 
@@ -78,11 +88,28 @@ macro_rules! recording_senders {
                 lock(&self.0).fail(times, &error);
             }
 
-            /// Lets the next `times` sends fail with [`SendError::Permanent`], after those that
-            /// were told to fail before.
+            /// Lets the next `times` sends fail with [`SendError::Refused`], after those that were
+            /// told to fail before.
             pub fn fail_permanently(&self, times: usize) {
-                let error = SendError::Permanent("told to fail".to_owned());
-                lock(&self.0).fail(times, &error);
+                let reason = DeliveryReason::RecipientUnknown;
+                self.fail_with(times, &SendError::Refused { reason, why: "told to".to_owned() });
+            }
+
+            /// Lets the next `times` sends fail so, after those that were told to fail before.
+            pub fn fail_with(&self, times: usize, error: &SendError) {
+                lock(&self.0).fail(times, error);
+            }
+
+            /// From now on its receipts say that it can be asked what became of a message; it
+            /// answers what [`Self::report`] was told.
+            pub fn answer_questions(&self) {
+                lock(&self.0).ask = true;
+            }
+
+            /// Has the next question answered so; further ones wait in line. Without one the
+            /// outcome is not known yet.
+            pub fn report(&self, answer: Result<Option<DeliveryReport>, SendError>) {
+                lock(&self.0).answers.push_back(answer);
             }
 
             /// Forgets what was sent.
@@ -95,6 +122,10 @@ macro_rules! recording_senders {
         impl $port for $name {
             async fn send(&self, message: &$message) -> Result<SendReceipt, SendError> {
                 lock(&self.0).take(message, |message| message.id)
+            }
+
+            async fn outcome(&self, _id: &str) -> Result<Option<DeliveryReport>, SendError> {
+                lock(&self.0).answers.pop_front().unwrap_or(Ok(None))
             }
         }
     )*};

@@ -65,7 +65,7 @@ pub async fn a_dropped_unit_of_work_undoes_everything(store: Arc<dyn Store>) {
     assert!(view.user_by_contact(&contact).await.unwrap().is_none());
     assert!(view.session_and_user(session.id()).await.unwrap().is_none());
     assert!(view.delivery_of_verification(verification.id()).await.unwrap().is_none());
-    assert_eq!(view.next_message_due().await.unwrap(), None);
+    assert_eq!(view.next_message_due(mapae_domain::Channel::Email).await.unwrap(), None);
     drop(view);
 
     // What was counted and reserved is free again, too.

@@ -1,3 +1,4 @@
+mod deliverability;
 mod idempotency;
 mod inbox;
 mod outbox;
@@ -15,8 +16,8 @@ use mapae_application::idempotency::IdempotencyClaim;
 use mapae_application::inbox::InboxMessage;
 use mapae_application::ports::{ReadView, SigningKeyRecord, Store, StoreError, UnitOfWork};
 use mapae_domain::{
-    Consent, MessageId, OutboxMessage, Registration, RegistrationId, Session, SessionId, Timestamp,
-    User, UserId, Verification, VerificationId,
+    Consent, Deliverability, MessageId, OutboxMessage, Registration, RegistrationId, Session,
+    SessionId, Timestamp, User, UserId, Verification, VerificationId,
 };
 
 use super::lock;
@@ -56,6 +57,7 @@ struct State {
     consents: HashMap<UserId, Vec<Consent>>,
     sessions: HashMap<SessionId, Session>,
     outbox: HashMap<MessageId, OutboxMessage>,
+    address_marks: HashMap<[u8; 32], Deliverability>,
     inbox: HashMap<MessageId, InboxMessage>,
     signing_keys: Vec<SigningKeyRecord>,
     idempotency: HashMap<[u8; 32], IdempotencyClaim>,

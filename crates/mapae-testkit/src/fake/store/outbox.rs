@@ -1,8 +1,10 @@
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
-use mapae_application::ports::store::{OutboxReads, OutboxWrites};
+use mapae_application::ports::store::{OutboxFilter, OutboxReads, OutboxWrites};
 use mapae_domain::outbox::{Lease, OutboxRecord};
-use mapae_domain::{DeliveryStatus, MessageId, OutboxMessage, Timestamp, VerificationId};
+use mapae_domain::{
+    Channel, Delivery, DeliveryStatus, MessageId, OutboxMessage, Timestamp, VerificationId,
+};
 
 use super::{STORED_TWICE, Transaction};
 
@@ -15,10 +17,14 @@ fn leasable_at(message: &OutboxMessage) -> Option<Timestamp> {
 
 #[async_trait]
 impl OutboxReads for Transaction {
+    async fn message(&mut self, id: MessageId) -> Result<Option<OutboxMessage>, StoreError> {
+        Ok(self.state.outbox.get(&id).cloned())
+    }
+
     async fn delivery_of_verification(
         &mut self,
         id: VerificationId,
-    ) -> Result<Option<DeliveryStatus>, StoreError> {
+    ) -> Result<Option<Delivery>, StoreError> {
         let of_verification = self
             .state
             .outbox
@@ -26,11 +32,31 @@ impl OutboxReads for Transaction {
             .map(OutboxMessage::record)
             .filter(|message| message.verification == Some(id));
         let latest = of_verification.max_by_key(|message| (message.created_at, message.id));
-        Ok(latest.map(|message| message.status))
+        Ok(latest.map(|message| Delivery { status: message.status, reason: message.reason }))
     }
 
-    async fn next_message_due(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.state.outbox.values().filter_map(leasable_at).min())
+    async fn next_message_due(
+        &mut self,
+        channel: Channel,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let all = self.state.outbox.values().filter(|message| message.record().channel == channel);
+        Ok(all.filter_map(leasable_at).min())
+    }
+
+    async fn next_question_due(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state.outbox.values().filter_map(|message| message.record().ask_at).min())
+    }
+
+    async fn messages(&mut self, filter: &OutboxFilter) -> Result<Vec<OutboxMessage>, StoreError> {
+        let passes = |message: &&OutboxMessage| {
+            let record = message.record();
+            let early = filter.before.is_none_or(|before| record.updated_at < before);
+            early && filter.statuses.contains(&record.status)
+        };
+        let mut found: Vec<_> = self.state.outbox.values().filter(passes).cloned().collect();
+        found.sort_by_key(|message| std::cmp::Reverse((message.record().updated_at, message.id())));
+        found.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
+        Ok(found)
     }
 }
 
@@ -45,12 +71,14 @@ impl OutboxWrites for Transaction {
 
     async fn lease_messages(
         &mut self,
+        channel: Channel,
         limit: u32,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<OutboxMessage>, StoreError> {
         let all = self.state.outbox.values();
         let mut due: Vec<(Timestamp, MessageId)> = all
+            .filter(|message| message.record().channel == channel)
             .filter(|message| leasable_at(message).is_some_and(|at| at <= now))
             .map(|message| (message.record().due_at, message.id()))
             .collect();
@@ -87,5 +115,58 @@ impl OutboxWrites for Transaction {
             self.write().outbox.insert(message.id(), OutboxMessage::from_record(recorded));
         }
         Ok(may_record)
+    }
+
+    async fn claim_questions(
+        &mut self,
+        limit: u32,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<OutboxMessage>, StoreError> {
+        let all = self.state.outbox.values().map(OutboxMessage::record);
+        let mut due: Vec<(Timestamp, MessageId)> = all
+            .filter_map(|record| record.ask_at.filter(|at| *at <= now).map(|at| (at, record.id)))
+            .collect();
+        due.sort_unstable();
+        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let outbox = &mut self.write().outbox;
+        let mut claimed = Vec::with_capacity(due.len());
+        for (_, id) in due {
+            let Some(message) = outbox.get_mut(&id) else { continue };
+            let record = OutboxRecord { ask_at: Some(until), ..message.record().clone() };
+            *message = OutboxMessage::from_record(record);
+            claimed.push(message.clone());
+        }
+        Ok(claimed)
+    }
+
+    async fn lock_message(&mut self, id: MessageId) -> Result<Option<OutboxMessage>, StoreError> {
+        Ok(self.state.outbox.get(&id).cloned())
+    }
+
+    async fn lock_message_of_provider(
+        &mut self,
+        provider_id: &str,
+    ) -> Result<Option<OutboxMessage>, StoreError> {
+        let mut all = self.state.outbox.values();
+        Ok(all
+            .find(|message| message.record().provider_id.as_deref() == Some(provider_id))
+            .cloned())
+    }
+
+    async fn update_message(&mut self, message: &OutboxMessage) -> Result<(), StoreError> {
+        let Some(stored) = self.state.outbox.get(&message.id()) else { return self.stale() };
+        let (stored, changed) = (stored.record().clone(), message.record().clone());
+        let record = OutboxRecord {
+            status: changed.status,
+            reason: changed.reason,
+            sealed: changed.sealed,
+            ask_at: changed.ask_at,
+            asked: changed.asked,
+            updated_at: changed.updated_at,
+            ..stored
+        };
+        self.write().outbox.insert(message.id(), OutboxMessage::from_record(record));
+        Ok(())
     }
 }
