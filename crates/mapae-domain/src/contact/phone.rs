@@ -103,6 +103,15 @@ impl PhoneNumber {
         phonenumber::parse(None, &self.0).ok()?.country().id().map(Region)
     }
 
+    /// The country code, and the national significant number: the digits that are dialled from
+    /// abroad behind it.
+    pub fn parts(&self) -> Option<(u16, String)> {
+        let number = phonenumber::parse(None, &self.0).ok()?;
+        let code = number.country().code();
+        let national = self.0.strip_prefix('+')?.strip_prefix(&code.to_string())?;
+        Some((code, national.to_owned()))
+    }
+
     /// The country code and the last four digits: `+82 ••• 5678`.
     pub fn masked(&self) -> String {
         let last = self.0.get(self.0.len().saturating_sub(4)..).unwrap_or_default();
@@ -123,6 +132,13 @@ impl fmt::Debug for PhoneNumber {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_number_has_a_country_code_and_a_national_number() {
+        let number = |typed| PhoneNumber::parse(typed, Region::KR).expect("a number");
+        assert_eq!(number("010-1234-5678").parts(), Some((82, "1012345678".to_owned())));
+        assert_eq!(number("+1 201-555-0123").parts(), Some((1, "2015550123".to_owned())));
+    }
 
     #[test]
     fn one_telephone_has_one_form() {

@@ -1,20 +1,24 @@
 //! Adapters that live in memory, for tests of what needs a port.
 
 mod clock;
+mod http;
 mod password;
 mod renderer;
 mod rng;
 mod secrets;
 mod sender;
+mod sens;
 mod store;
 mod tokens;
 
 pub use clock::SetClock;
+pub use http::{HttpReply, HttpRequest, HttpStub};
 pub use password::FakeHasher;
 pub use renderer::{FakeRenderer, code_in, link_key_in};
 pub use rng::SequenceRng;
 pub use secrets::{FakeSealer, FakeSecretHasher};
 pub use sender::{RecordingEmailSender, RecordingSmsSender};
+pub use sens::{FakeSens, SensBehaviour, SensMessage};
 pub use store::MemoryStore;
 pub use tokens::FakeTokens;
 
