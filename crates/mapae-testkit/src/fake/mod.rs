@@ -8,6 +8,7 @@ mod rng;
 mod secrets;
 mod sender;
 mod sens;
+mod smtp;
 mod store;
 mod tokens;
 
@@ -19,6 +20,7 @@ pub use rng::SequenceRng;
 pub use secrets::{FakeSealer, FakeSecretHasher};
 pub use sender::{RecordingEmailSender, RecordingSmsSender};
 pub use sens::{FakeSens, SensBehaviour, SensMessage};
+pub use smtp::{SmtpMail, SmtpReply, SmtpStub};
 pub use store::MemoryStore;
 pub use tokens::FakeTokens;
 
