@@ -187,6 +187,11 @@ impl<S: ?Sized> Lane<S> {
             Err(error @ SendError::Broken(_)) => {
                 tracing::error!(sender, %error, "the sender has to be mended");
             }
+            Err(error @ SendError::Throttled { retry_after, .. })
+                if *retry_after >= UNTIL_MENDED =>
+            {
+                tracing::error!(sender, %error, "the sender is left alone");
+            }
             Err(error) if opened => tracing::error!(sender, %error, "the sender is left alone"),
             Err(error) => tracing::warn!(sender, %error, "a message was not taken"),
             Ok(_) => {}
@@ -215,7 +220,7 @@ impl From<Untaken> for SendOutcome {
             Untaken { failed: true, .. } => Self::Temporary,
             Untaken { until: Some(until), .. } => Self::Postponed { until },
             // No sender is made for it.
-            Untaken { .. } => Self::Refused(DeliveryReason::ContentRefused),
+            Untaken { .. } => Self::Refused(DeliveryReason::ProviderUnavailable),
         }
     }
 }
