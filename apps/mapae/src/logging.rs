@@ -1,10 +1,10 @@
 //! Where the log goes: standard error, for people or as JSON.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
 /// `[log]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LogConfig {
     /// `error`, `warn`, `info`, `debug` or `trace`, or a list of them by module:
@@ -15,7 +15,7 @@ pub(crate) struct LogConfig {
 }
 
 /// How lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum LogFormat {
     /// For people.

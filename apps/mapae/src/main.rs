@@ -1,8 +1,11 @@
 //! The one binary of Mapae: wires the crates together, and holds no rule of its own.
 
 mod config;
+mod doctor;
 mod logging;
+mod message;
 mod secret;
+mod senders;
 mod serve;
 mod wire;
 
@@ -12,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::message::{AddressCommand, MessageCommand};
 
 /// Sign-up, proof of e-mail addresses and phone numbers, log-in and tokens.
 #[derive(Parser)]
@@ -28,9 +32,26 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve HTTP, and send what the outbox holds.
-    Serve,
+    Serve {
+        /// Leave the sending to `mapae work`.
+        #[arg(long)]
+        no_worker: bool,
+    },
+    /// Send what the outbox holds, and nothing else. Any number of these share one database.
+    Work,
     /// Bring the database to this release's schema.
     Migrate,
+    /// Look at the installation as it is configured: a line each, and exit status 1 where something
+    /// does not work. Sends nothing.
+    Doctor,
+    /// Print the configuration as it is in force, without its secrets.
+    Config,
+    /// Send a test message, or list what became of messages.
+    #[command(subcommand)]
+    Message(MessageCommand),
+    /// Look at e-mail addresses whose messages did not arrive, and clear them.
+    #[command(subcommand)]
+    Address(AddressCommand),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -57,19 +78,32 @@ fn run(cli: Cli) -> Result<(), Failure> {
         return print_openapi();
     }
     let config = Config::load(cli.config.as_deref())?;
+    if let Command::Config = cli.command {
+        print(&config.shown()?);
+        return Ok(());
+    }
     logging::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match cli.command {
-        Command::Serve => runtime.block_on(serve::serve(config)),
+        Command::Serve { no_worker } => runtime.block_on(serve::serve(config, !no_worker)),
+        Command::Work => runtime.block_on(serve::work(&config)),
         Command::Migrate => runtime.block_on(serve::migrate(&config)),
-        Command::Openapi => Ok(()),
+        Command::Doctor => runtime.block_on(doctor::doctor(&config)),
+        Command::Message(command) => runtime.block_on(message::message(&config, command)),
+        Command::Address(command) => runtime.block_on(message::mark(&config, command)),
+        Command::Config | Command::Openapi => Ok(()),
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what the command was asked for")]
 fn print_openapi() -> Result<(), Failure> {
-    println!("{}", serde_json::to_string_pretty(&mapae_http::openapi_document())?);
+    print(&serde_json::to_string_pretty(&mapae_http::openapi_document())?);
     Ok(())
+}
+
+/// Writes a line of what a command was asked for.
+#[expect(clippy::print_stdout, reason = "what the command was asked for")]
+fn print(line: &str) {
+    println!("{line}");
 }
 
 /// An error and what caused it, on one line.

@@ -1,4 +1,4 @@
-//! `mapae serve` and `mapae migrate`.
+//! `mapae serve`, `mapae work` and `mapae migrate`.
 
 use std::future::Future;
 
@@ -20,8 +20,23 @@ pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Serves until the process is told to stop, then finishes what is under way.
-pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
+/// Sends what the outbox holds until the process is told to stop.
+pub(crate) async fn work(config: &Config) -> Result<(), Failure> {
+    let stop = stop_signal()?;
+    let store = wire::open_store(config).await?;
+    store.migrate().await?;
+    let public_origin = wire::public_origin(config, None)?;
+    let System { store, worker, .. } = wire::build(config, store, &public_origin).await?;
+    tracing::info!("sending what the outbox holds");
+    worker.run(stop).await;
+    tracing::info!("stopping");
+    store.close().await?;
+    Ok(())
+}
+
+/// Serves until the process is told to stop, then finishes what is under way. Sends what the outbox
+/// holds as well, unless other processes are there for that.
+pub(crate) async fn serve(config: Config, with_worker: bool) -> Result<(), Failure> {
     let stop = stop_signal()?;
     let acceptor = TcpListener::bind(config.server.listen.clone()).into_acceptor().await?;
     let address = acceptor
@@ -29,22 +44,19 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
         .first()
         .and_then(|address| address.as_socket_addr().copied())
         .ok_or("the listener has no address")?;
-    let public_origin = match &config.public_origin {
-        Some(origin) => origin.clone(),
-        None => format!("http://localhost:{}", address.port()),
-    };
+    let public_origin = wire::public_origin(&config, Some(address.port()))?;
 
     let store = wire::open_store(&config).await?;
     store.migrate().await?;
     let System { store, application, worker, http } =
         wire::build(&config, store, &public_origin).await?;
     let (worker_stop, stopped) = watch::channel(false);
-    let worker = tokio::spawn(worker.run(until(stopped)));
+    let worker = with_worker.then(|| tokio::spawn(worker.run(until(stopped))));
 
     if config.mode == Mode::Development {
         tracing::warn!(
             inbox = %format!("{public_origin}/dev/inbox"),
-            "development: messages are not sent, anyone who can connect reads them"
+            "development: anyone who can connect reads the inbox"
         );
     }
     tracing::info!(docs = %format!("{public_origin}/docs"), "listening on http://{address}");
@@ -58,7 +70,9 @@ pub(crate) async fn serve(config: Config) -> Result<(), Failure> {
 
     tracing::info!("stopping");
     worker_stop.send_replace(true);
-    worker.await?;
+    if let Some(worker) = worker {
+        worker.await?;
+    }
     store.close().await?;
     Ok(())
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use mapae_application::inbox::Inbox;
-use mapae_application::outbox::{Bell, Route, Worker, WorkerSettings};
-use mapae_application::ports::{Clock, EmailSender, MessageSealer, SecretRng, SmsSender, Store};
+use mapae_application::outbox::{Bell, Worker};
+use mapae_application::ports::{Clock, Diagnose, MessageSealer, SecretRng, Store};
 use mapae_application::signing_key::load_signing_keys;
 use mapae_application::{Application, Ports};
 use mapae_http::HttpSettings;
@@ -15,8 +15,9 @@ use mapae_system::{Keyring, SystemClock, SystemRng};
 use mapae_token_jwt::{JwtSettings, JwtTokens, KeyMaker, SigningKey};
 
 use crate::Failure;
-use crate::config::{Config, Sender, Synchronous};
+use crate::config::{Config, Mode, Synchronous};
 use crate::secret::server_secret;
+use crate::senders::Senders;
 
 /// Everything that runs.
 pub(crate) struct System {
@@ -24,6 +25,13 @@ pub(crate) struct System {
     pub(crate) application: Arc<Application>,
     pub(crate) worker: Worker,
     pub(crate) http: HttpSettings,
+}
+
+/// What sends, without what it is for.
+pub(crate) struct Sending {
+    pub(crate) senders: Senders,
+    pub(crate) messages: Messages,
+    pub(crate) inbox: Arc<Inbox>,
 }
 
 /// Opens the database.
@@ -40,6 +48,39 @@ pub(crate) async fn open_store(config: &Config) -> Result<SeaOrmStore, Failure> 
         acquire_timeout: database.timeout.0,
     })
     .await?)
+}
+
+/// The words of messages.
+pub(crate) fn messages(config: &Config, public_origin: &str) -> Result<Messages, Failure> {
+    Ok(Messages::load(&MessageSettings {
+        service_name: config.messages.service_name.clone(),
+        public_origin: public_origin.to_owned(),
+        code_length: config.verification.code_length,
+        templates: config.messages.templates.clone(),
+    })?)
+}
+
+/// Builds what sends.
+pub(crate) async fn sending(
+    config: &Config,
+    store: Arc<dyn Store>,
+    public_origin: &str,
+) -> Result<Sending, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let inbox = Arc::new(Inbox::new(store, Arc::clone(&clock)));
+    let senders = Senders::new(config, Some(&inbox), &clock).await?;
+    Ok(Sending { senders, messages: messages(config, public_origin)?, inbox })
+}
+
+/// The origin that links begin with: the configured one; in development, where none is, this
+/// machine's.
+pub(crate) fn public_origin(config: &Config, port: Option<u16>) -> Result<String, Failure> {
+    let listening = || config.server.listen.rsplit_once(':')?.1.parse().ok();
+    match (&config.public_origin, port.or_else(listening)) {
+        (Some(origin), _) => Ok(origin.clone()),
+        (None, Some(port)) => Ok(format!("http://localhost:{port}")),
+        (None, None) => Err("configuration: public_origin is missing".into()),
+    }
 }
 
 /// Builds the system on a database of this release's schema.
@@ -65,21 +106,8 @@ pub(crate) async fn build(
     let audience = config.tokens.audience.clone();
     let tokens = JwtTokens::new(JwtSettings { issuer, audience }, keys)?;
 
-    let messages = Messages::load(&MessageSettings {
-        service_name: config.messages.service_name.clone(),
-        public_origin: public_origin.to_owned(),
-        code_length: config.verification.code_length,
-        templates: config.messages.templates.clone(),
-    })?;
-    let inbox = Arc::new(Inbox::new(Arc::clone(&shared), Arc::clone(&clock)));
-    // A further sender is an adapter, and one line here.
-    let email: Arc<dyn EmailSender> = match config.mail.senders.first() {
-        Some(Sender::Inbox) | None => inbox.clone(),
-    };
-    let sms: Arc<dyn SmsSender> = match config.sms.senders.first() {
-        Some(Sender::Inbox) | None => inbox.clone(),
-    };
-
+    let Sending { mut senders, messages, inbox } =
+        sending(config, Arc::clone(&shared), public_origin).await?;
     let bell = Bell::default();
     let ports = Ports {
         store: Arc::clone(&shared),
@@ -89,20 +117,29 @@ pub(crate) async fn build(
         tokens: Arc::new(tokens),
         secrets: keyring.clone(),
         sealer: Arc::clone(&sealer),
-        delivery_events: None,
+        delivery_events: senders.events.take(),
     };
     let application = Arc::new(Application::new(ports, config.settings()?, bell.clone()));
+    let (email, sms) = senders.routes();
     let worker = Worker {
         store: shared,
         clock,
         rng: Arc::clone(&rng),
         sealer,
-        renderer: Arc::new(messages),
         secrets: keyring,
-        email: Route::new(vec![("inbox", email)]),
-        sms: Route::new(vec![("inbox", sms)]),
+        renderer: Arc::new(messages),
+        email,
+        sms,
         bell,
-        settings: WorkerSettings::default(),
+        settings: config.worker()?,
     };
-    Ok(System { store, application, worker, http: HttpSettings { rng, inbox: Some(inbox) } })
+    // Whoever reads the inbox reads everyone's codes.
+    let inbox = (config.mode == Mode::Development).then_some(inbox);
+    Ok(System { store, application, worker, http: HttpSettings { rng, inbox } })
+}
+
+/// What can look at itself.
+pub(crate) async fn diagnosed(config: &Config) -> Result<Vec<Arc<dyn Diagnose>>, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Ok(Senders::new(config, None, &clock).await?.diagnosed)
 }

@@ -58,6 +58,25 @@ pub async fn load_signing_keys(
     }
     // The newest of today's algorithm signs, whatever was made after it for another.
     records.sort_by_key(|record| (record.algorithm == maker.algorithm(), record.created_at));
+    open_all(records, sealer)
+}
+
+/// The installation's signing keys, oldest first; makes none.
+///
+/// # Errors
+/// [`SigningKeyError`].
+pub async fn open_signing_keys(
+    store: &dyn Store,
+    sealer: &dyn MessageSealer,
+) -> Result<Vec<SigningKey>, SigningKeyError> {
+    let records = store.read().await?.signing_keys().await?;
+    open_all(records, sealer)
+}
+
+fn open_all(
+    records: Vec<SigningKeyRecord>,
+    sealer: &dyn MessageSealer,
+) -> Result<Vec<SigningKey>, SigningKeyError> {
     let open = |record: SigningKeyRecord| {
         let private = sealer.open(&context(&record.kid), &record.sealed)?;
         Ok(SigningKey { kid: record.kid, algorithm: record.algorithm, private })

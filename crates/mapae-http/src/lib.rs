@@ -9,6 +9,7 @@ mod caller;
 mod delivery;
 mod document;
 mod framework;
+mod hook;
 mod inbox;
 mod middleware;
 mod pages;
@@ -64,6 +65,7 @@ type Apis = (
     verification::VerificationApi,
     token::TokenApi,
     user::UserApi,
+    hook::HookApi,
     service::ServiceApi,
 );
 
@@ -83,6 +85,7 @@ const APIS: Apis = (
     verification::VerificationApi,
     token::TokenApi,
     user::UserApi,
+    hook::HookApi,
     service::ServiceApi,
 );
 

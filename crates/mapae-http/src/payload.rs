@@ -104,7 +104,7 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for ApiJson<T> {
 }
 
 /// Reads a body up to the limit.
-async fn read(body: poem::Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
+pub(crate) async fn read(body: poem::Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let mut body = body.into_async_read();
     let mut bytes = Zeroizing::new(Vec::new());
     let limit = u64::try_from(MAX_BODY).unwrap_or(u64::MAX);

@@ -119,6 +119,16 @@ impl SeaOrmStore {
         Ok(missing)
     }
 
+    /// How many steps of the schema are missing. Changes nothing of it.
+    ///
+    /// # Errors
+    /// [`ConnectError::Migration`] where that cannot be read.
+    pub async fn pending(&self) -> Result<usize, ConnectError> {
+        let failed = |error: DbErr| ConnectError::Migration(store_error(error));
+        let pending = Migrator::get_pending_migrations(&self.writer).await.map_err(failed)?;
+        Ok(pending.len())
+    }
+
     /// Takes every step back, and with them everything that is kept. For tests.
     ///
     /// # Errors

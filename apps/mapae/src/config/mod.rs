@@ -4,16 +4,21 @@
 //! that holds its value, with `_FILE` behind its own name. A key that is none is an error that
 //! names it.
 
+mod sending;
+
+pub(crate) use sending::{MailConfig, MailSender, OutboxConfig, SmsConfig, SmsSender, Tls};
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use mapae_application::Settings;
+use mapae_application::outbox::WorkerSettings;
 use mapae_domain::user::PasswordPolicy;
 use mapae_domain::{Region, RegistrationPolicy, SessionPolicy, VerificationPolicy};
 use mapae_token_jwt::Algorithm;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::logging::LogConfig;
@@ -22,6 +27,31 @@ use crate::logging::LogConfig;
 const DEFAULT_FILE: &str = "mapae.toml";
 /// Variables that are not settings: read elsewhere, or for tests.
 const NOT_SETTINGS: [&str; 3] = ["config", "test_", "e2e_"];
+
+/// Settings that are text, whatever a variable's value looks like.
+const TEXTS: [&str; 21] = [
+    "secret",
+    "public_origin",
+    "messages.service_name",
+    "mail.from",
+    "mail.ses.region",
+    "mail.ses.access_key_id",
+    "mail.ses.secret_access_key",
+    "mail.ses.configuration_set",
+    "mail.smtp.host",
+    "mail.smtp.username",
+    "mail.smtp.password",
+    "sms.from",
+    "sms.sens.base_url",
+    "sms.sens.service_id",
+    "sms.sens.access_key",
+    "sms.sens.secret_key",
+    "sms.alimtalk.service_id",
+    "sms.alimtalk.channel",
+    "sms.alimtalk.template_code",
+    "sms.alimtalk.template",
+    "tokens.audience",
+];
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -47,21 +77,13 @@ pub(crate) enum ConfigError {
 }
 
 /// How careful the installation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Mode {
     /// Everything works at once: messages are caught in the inbox, the secret is made.
     Development,
     /// Nothing is guessed: whatever matters must be configured.
     Production,
-}
-
-/// Who takes messages of a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Sender {
-    /// The inbox of development.
-    Inbox,
 }
 
 /// A length of time as people write it: `30m`, `7d`.
@@ -77,6 +99,12 @@ impl<'de> Deserialize<'de> for Length {
     }
 }
 
+impl Serialize for Length {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
 /// A secret of the configuration.
 #[derive(Clone, Default)]
 pub(crate) struct ConfigSecret(Zeroizing<String>);
@@ -84,6 +112,11 @@ pub(crate) struct ConfigSecret(Zeroizing<String>);
 impl ConfigSecret {
     pub(crate) fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// A copy, which is wiped as this one is.
+    pub(crate) fn copy(&self) -> Zeroizing<String> {
+        self.0.clone()
     }
 }
 
@@ -99,8 +132,24 @@ impl<'de> Deserialize<'de> for ConfigSecret {
     }
 }
 
+impl Serialize for ConfigSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.0.is_empty() { "" } else { "(set)" })
+    }
+}
+
+/// A database's URL without the password that it may bear.
+fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => {
+            serializer.collect_str(&format_args!("{scheme}://(set)@{host}"))
+        }
+        _ => serializer.serialize_str(url),
+    }
+}
+
 /// The whole configuration.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) mode: Mode,
@@ -121,6 +170,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) sms: SmsConfig,
     #[serde(default)]
+    pub(crate) outbox: OutboxConfig,
+    #[serde(default)]
     pub(crate) messages: MessagesConfig,
     #[serde(default)]
     pub(crate) tokens: TokensConfig,
@@ -131,7 +182,7 @@ pub(crate) struct Config {
 }
 
 /// `[server]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ServerConfig {
     /// The address and port to listen on.
@@ -150,10 +201,11 @@ impl Default for ServerConfig {
 }
 
 /// `[database]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct DatabaseConfig {
     /// `sqlite://path`.
+    #[serde(serialize_with = "without_password")]
     pub(crate) url: String,
     /// What a commit waits for, on SQLite.
     pub(crate) synchronous: Synchronous,
@@ -164,7 +216,7 @@ pub(crate) struct DatabaseConfig {
 }
 
 /// What a commit waits for, on SQLite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Synchronous {
     /// The disk: what was acknowledged outlives the loss of power.
@@ -185,7 +237,7 @@ impl Default for DatabaseConfig {
 }
 
 /// What a registration has to prove.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Requirement {
     Email,
@@ -193,7 +245,7 @@ pub(crate) enum Requirement {
 }
 
 /// `[registration]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RegistrationConfig {
     pub(crate) require: Vec<Requirement>,
@@ -215,7 +267,7 @@ impl Default for RegistrationConfig {
 }
 
 /// `[verification]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct VerificationConfig {
     pub(crate) code_length: u8,
@@ -244,36 +296,8 @@ impl Default for VerificationConfig {
     }
 }
 
-/// `[mail]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct MailConfig {
-    pub(crate) senders: Vec<Sender>,
-}
-
-impl Default for MailConfig {
-    fn default() -> Self {
-        Self { senders: vec![Sender::Inbox] }
-    }
-}
-
-/// `[sms]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct SmsConfig {
-    pub(crate) senders: Vec<Sender>,
-    /// The regions whose numbers get short messages.
-    pub(crate) countries: Vec<String>,
-}
-
-impl Default for SmsConfig {
-    fn default() -> Self {
-        Self { senders: vec![Sender::Inbox], countries: vec!["KR".to_owned()] }
-    }
-}
-
 /// `[messages]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct MessagesConfig {
     /// What messages call the service.
@@ -289,7 +313,7 @@ impl Default for MessagesConfig {
 }
 
 /// `[tokens]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TokensConfig {
     pub(crate) algorithm: String,
@@ -317,7 +341,7 @@ impl Default for TokensConfig {
 }
 
 /// `[password]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PasswordConfig {
     pub(crate) min_length: usize,
@@ -349,6 +373,13 @@ impl Config {
             !key.ends_with("_file") && !NOT_SETTINGS.iter().any(|other| key.starts_with(other))
         });
         figment = figment.merge(plain.split("__"));
+        // A number may begin with 0, and a password may look like one.
+        for key in TEXTS {
+            let variable = format!("MAPAE_{}", key.to_ascii_uppercase().replace('.', "__"));
+            if let Ok(value) = std::env::var(variable) {
+                figment = figment.merge(Serialized::default(key, value));
+            }
+        }
         for (variable, value) in secret_files()? {
             let key = variable.to_ascii_lowercase().replace("__", ".");
             figment = figment.merge(Serialized::default(&key, value.as_str()));
@@ -362,12 +393,6 @@ impl Config {
         if let Some(origin) = &self.public_origin {
             check_origin(origin, self.mode)?;
         }
-        if self.mail.senders.is_empty() {
-            return invalid("mail.senders must name a sender");
-        }
-        if self.sms.senders.is_empty() {
-            return invalid("sms.senders must name a sender");
-        }
         if self.mode == Mode::Production {
             if self.public_origin.is_none() {
                 return invalid(
@@ -379,17 +404,10 @@ impl Config {
                     "secret is missing, which mode = \"production\" needs: set MAPAE_SECRET or MAPAE_SECRET_FILE to 32 random bytes in base64 (openssl rand -base64 32)",
                 );
             }
-            if self.mail.senders.contains(&Sender::Inbox) {
-                return invalid(
-                    "mail.senders names the inbox, which mode = \"production\" refuses: whoever reads it reads everyone's codes",
-                );
-            }
-            if self.sms.senders.contains(&Sender::Inbox) {
-                return invalid(
-                    "sms.senders names the inbox, which mode = \"production\" refuses: whoever reads it reads everyone's codes",
-                );
-            }
         }
+        self.mail.check(self.mode)?;
+        self.sms.check(self.mode)?;
+        self.worker()?;
         self.settings()?;
         self.algorithm()?;
         Ok(self)
@@ -444,13 +462,25 @@ impl Config {
             .map_err(|error| invalid(&error))?,
             password: PasswordPolicy { min_length: self.password.min_length },
             default_region: region(&registration.default_region, "registration.default_region")?,
+            // Without a sender there is no region whose numbers get messages.
             sms_regions: self
                 .sms
                 .countries
                 .iter()
+                .filter(|_| !self.sms.senders.is_empty())
                 .map(|code| region(code, "sms.countries"))
                 .collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The numbers of the worker.
+    pub(crate) fn worker(&self) -> Result<WorkerSettings, ConfigError> {
+        self.outbox.worker(self.mail.senders.len().max(self.sms.senders.len()))
+    }
+
+    /// The configuration as it is, without its secrets.
+    pub(crate) fn shown(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
     }
 
     /// What signs tokens.

@@ -1,0 +1,169 @@
+//! `mapae doctor`: looks at the installation as it is configured, and sends nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mapae_application::outbox::MessageContent;
+use mapae_application::ports::{Finding, MessageRenderer as _, Store, Verdict};
+use mapae_domain::Locale;
+use mapae_system::{Keyring, SystemRng};
+
+use crate::config::{Config, Mode};
+use crate::secret::server_secret;
+use crate::{Failure, print, wire, with_causes};
+
+/// A code as long as this is guessed in five tries once in 200,000 times.
+const LONG_ENOUGH: u8 = 6;
+
+/// Prints a line for each thing that was looked at.
+///
+/// # Errors
+/// Something does not work.
+pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
+    let mut findings = vec![mode(config), origin(config)];
+    if config.verification.code_length < LONG_ENOUGH {
+        let text =
+            "verification.code_length is under 6: codes are guessed ten times as often a digit";
+        findings.push(Finding::doubtful("codes", text));
+    }
+    findings.push(secret(config));
+    findings.extend(database(config).await);
+    findings.extend(words(config));
+    findings.extend(senders(config).await);
+    let mut bad = 0;
+    for finding in &findings {
+        let sign = match finding.verdict {
+            Verdict::Good => "ok  ",
+            Verdict::Doubtful => "look",
+            Verdict::Bad => "BAD ",
+        };
+        bad += usize::from(finding.verdict == Verdict::Bad);
+        print(&format!("{sign}  {}: {}", finding.what, finding.text));
+    }
+    if bad == 0 { Ok(()) } else { Err(format!("{bad} of {} do not work", findings.len()).into()) }
+}
+
+fn mode(config: &Config) -> Finding {
+    match config.mode {
+        Mode::Production => Finding::good("mode", "production"),
+        Mode::Development => {
+            let text = "development: anyone who can connect reads the inbox, if it is a sender";
+            Finding::doubtful("mode", text)
+        }
+    }
+}
+
+fn origin(config: &Config) -> Finding {
+    match &config.public_origin {
+        Some(origin) if origin.starts_with("https://") => Finding::good("public origin", origin),
+        Some(origin) => Finding::doubtful("public origin", format!("{origin} has no TLS")),
+        None => Finding::doubtful("public origin", "this machine's: links work here alone"),
+    }
+}
+
+fn secret(config: &Config) -> Finding {
+    const WHAT: &str = "secret";
+    if config.secret.is_none() && config.database.url.starts_with("sqlite://") {
+        let text = "made by itself, and kept beside the database: set MAPAE_SECRET_FILE";
+        return Finding::doubtful(WHAT, text);
+    }
+    match server_secret(config, &SystemRng::new()) {
+        Ok(_) => Finding::good(WHAT, "configured"),
+        Err(error) => Finding::bad(WHAT, with_causes(&error)),
+    }
+}
+
+async fn database(config: &Config) -> Vec<Finding> {
+    const WHAT: &str = "database";
+    let file = config.database.url.strip_prefix("sqlite://").map(Path::new);
+    if file.is_some_and(|file| !file.exists()) {
+        let text = "there is none yet: made at the first start";
+        return vec![Finding::doubtful(WHAT, text)];
+    }
+    let opened = async {
+        let store = wire::open_store(config).await?;
+        store.ping().await?;
+        let pending = store.pending().await?;
+        Ok::<_, Failure>((store, pending))
+    };
+    match opened.await {
+        Err(error) => vec![Finding::bad(WHAT, with_causes(&*error))],
+        Ok((store, pending)) => {
+            let schema = match pending {
+                0 => Finding::good("schema", "this release's"),
+                pending => {
+                    let text = format!("{pending} steps behind: mapae migrate, or the next start");
+                    Finding::doubtful("schema", text)
+                }
+            };
+            let mut findings = vec![Finding::good(WHAT, "can be read and written"), schema];
+            if pending == 0 {
+                findings.push(keys(config, &store).await);
+            }
+            findings
+        }
+    }
+}
+
+/// Whether the signing keys open under the secret.
+async fn keys(config: &Config, store: &dyn Store) -> Finding {
+    const WHAT: &str = "signing keys";
+    let rng = Arc::new(SystemRng::new());
+    let looked = async {
+        let keyring = Keyring::new(&server_secret(config, &*rng)?, rng);
+        let keys = mapae_application::signing_key::open_signing_keys(store, &keyring).await?;
+        Ok::<_, Failure>(keys.len())
+    };
+    match looked.await {
+        Ok(0) => Finding::doubtful(WHAT, "there are none yet: made at the first start"),
+        Ok(keys) => Finding::good(WHAT, format!("{keys}, sealed under the secret")),
+        Err(error) => Finding::bad(WHAT, with_causes(&*error)),
+    }
+}
+
+/// Whether messages can be put into words, and whether a short one is one SMS.
+fn words(config: &Config) -> Vec<Finding> {
+    const WHAT: &str = "messages";
+    let loaded =
+        wire::public_origin(config, None).and_then(|origin| wire::messages(config, &origin));
+    let messages = match loaded {
+        Ok(messages) => messages,
+        Err(error) => return vec![Finding::bad(WHAT, with_causes(&*error))],
+    };
+    let code = "8".repeat(usize::from(config.verification.code_length));
+    let content = |code: String| MessageContent::Verification {
+        purpose: "registration".to_owned(),
+        code,
+        link_key: None,
+        minutes: config.verification.sms_lifetime.0.as_secs() / 60,
+    };
+    let longest = Locale::ALL
+        .into_iter()
+        .filter_map(|locale| messages.sms(&content(code.clone()), locale).ok())
+        // EUC-KR: one byte for ASCII, two for any other sign.
+        .map(|text| text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>())
+        .max()
+        .unwrap_or_default();
+    let finding = if longest > 90 {
+        let text = format!(
+            "a code's SMS has {longest} bytes: over 90 it is sent as LMS, which costs more"
+        );
+        Finding::doubtful(WHAT, text)
+    } else {
+        Finding::good(WHAT, format!("a code's SMS has {longest} bytes of 90"))
+    };
+    vec![finding]
+}
+
+async fn senders(config: &Config) -> Vec<Finding> {
+    match wire::diagnosed(config).await {
+        Err(error) => vec![Finding::bad("senders", with_causes(&*error))],
+        Ok(diagnosed) => {
+            let mut findings = Vec::new();
+            for one in diagnosed {
+                findings.extend(one.diagnose().await);
+            }
+            findings
+        }
+    }
+}
