@@ -10,7 +10,7 @@ mod server;
 use serde_json::Value;
 
 pub use binary::{server_binary, workspace};
-pub use server::{Answer, Server, ServerOptions};
+pub use server::{Answer, Server, ServerOptions, WorkerProcess};
 
 /// The message of the inbox that a test waits for.
 #[derive(Debug, Clone)]
@@ -50,6 +50,24 @@ impl Message {
         let text = self.json[member].as_str();
         text.unwrap_or_else(|| panic!("the message has no {member}: {}", self.json)).to_owned()
     }
+}
+
+/// The code in a text: its one run of six digits.
+pub fn code_in(text: &str) -> String {
+    let mut runs = text.split(|c: char| !c.is_ascii_digit()).filter(|run| run.len() == 6);
+    runs.next().unwrap_or_else(|| panic!("no code in {text}")).to_owned()
+}
+
+/// Waits until `seen` says so; says what did not come where it never does.
+pub async fn until(what: &str, mut seen: impl AsyncFnMut() -> bool) {
+    // Far more than it should take: a guard against waiting for ever, and no measure of time.
+    for _ in 0..6_000 {
+        if seen().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it never came to pass: {what}");
 }
 
 /// A code that is certainly not `code`: of the same length, with another last digit.

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct ServerOptions {
     /// Further `MAPAE_…` variables.
     pub settings: Vec<(String, String)>,
+    /// Further arguments of `serve`.
+    pub arguments: Vec<&'static str>,
 }
 
 impl ServerOptions {
@@ -29,6 +31,19 @@ impl ServerOptions {
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.settings.push((format!("MAPAE_{key}"), value.to_owned()));
+        self
+    }
+
+    /// With several more settings.
+    #[must_use]
+    pub fn with_all(self, settings: &[(&str, &str)]) -> Self {
+        settings.iter().fold(self, |options, (key, value)| options.with(key, value))
+    }
+
+    /// Without a worker in its own process.
+    #[must_use]
+    pub fn without_worker(mut self) -> Self {
+        self.arguments.push("--no-worker");
         self
     }
 
@@ -103,7 +118,8 @@ impl Server {
     }
 
     async fn start_in(folder: Arc<TempDir>, options: ServerOptions) -> Self {
-        let mut child = command(folder.path(), &options).arg("serve").spawn().expect("a process");
+        let mut command = command(folder.path(), &options);
+        let mut child = command.arg("serve").args(&options.arguments).spawn().expect("a process");
         let log = Arc::new(Mutex::new(String::new()));
         let mut lines = BufReader::new(child.stderr.take().expect("standard error")).lines();
         let (found, origin) = tokio::sync::oneshot::channel();
@@ -146,12 +162,7 @@ impl Server {
         for (key, value) in settings {
             options = options.with(key, value);
         }
-        let mut command = command(folder.path(), &options);
-        let output = command.args(arguments).stdout(Stdio::piped()).output();
-        let output = tokio::time::timeout(PATIENCE, output).await.expect("an end");
-        let output = output.expect("a process");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.success(), text(&output.stdout), text(&output.stderr))
+        run_to_end(command(folder.path(), &options), arguments).await
     }
 
     /// Where the server listens: `http://127.0.0.1:…`.
@@ -187,6 +198,17 @@ impl Server {
         let id = self.child.id().expect("a running process").to_string();
         let told = Command::new("kill").args([signal, &id]).status().await.expect("kill");
         assert!(told.success());
+    }
+
+    /// Starts `mapae work` on this server's database.
+    pub fn start_worker(&self) -> WorkerProcess {
+        let mut command = command(self.folder.path(), &self.options);
+        WorkerProcess(command.arg("work").stderr(Stdio::null()).spawn().expect("a process"))
+    }
+
+    /// Runs another command of the binary, with this server's settings and in its folder.
+    pub async fn run_beside(&self, arguments: &[&str]) -> (bool, String, String) {
+        run_to_end(command(self.folder.path(), &self.options), arguments).await
     }
 
     /// Sends bytes over a connection of their own, and gives what comes back.
@@ -273,6 +295,24 @@ impl Server {
     pub async fn message(&self, to: &str) -> Message {
         self.messages(to, 1).await.swap_remove(0)
     }
+}
+
+/// A process that only sends, killed when it is dropped.
+pub struct WorkerProcess(Child);
+
+impl WorkerProcess {
+    /// Ends the process at once, as the loss of power would.
+    pub async fn kill(mut self) {
+        self.0.kill().await.expect("the process can be killed");
+    }
+}
+
+async fn run_to_end(mut command: Command, arguments: &[&str]) -> (bool, String, String) {
+    let output = command.args(arguments).stdout(Stdio::piped()).output();
+    let output = tokio::time::timeout(PATIENCE, output).await.expect("an end");
+    let output = output.expect("a process");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
 }
 
 fn command(folder: &Path, options: &ServerOptions) -> Command {

@@ -100,9 +100,12 @@ impl Senders {
             Tls::StartTls => (SmtpTls::StartTls, 587),
             Tls::None => (SmtpTls::None, 25),
         };
-        let authorities = match &smtp.ca_file {
+        let authorities = match &smtp.ca_certificates {
             Some(path) => Some(std::fs::read(path).map_err(|_| {
-                format!("configuration: mail.smtp.ca_file, {}, cannot be read", path.display())
+                format!(
+                    "configuration: mail.smtp.ca_certificates, {}, cannot be read",
+                    path.display()
+                )
             })?),
             None => None,
         };

@@ -87,7 +87,7 @@ impl SesSender {
                                     send shows it as well";
                         return Finding::doubtful(WHAT, text);
                     }
-                    SendError::Broken(why) if why.contains("404") => {}
+                    SendError::Broken(why) if why.contains("NotFoundException") => {}
                     error => return Finding::doubtful(WHAT, format!("not looked at: {error}")),
                 },
             }

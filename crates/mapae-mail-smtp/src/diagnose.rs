@@ -10,7 +10,7 @@ impl Diagnose for SmtpSender {
         let mut connection = match self.connect().await {
             Ok(connection) => connection,
             Err(error @ SendError::Broken(_)) => {
-                let why = "mail.smtp.tls, ca_file, username and password";
+                let why = "mail.smtp.tls, ca_certificates, username and password";
                 return vec![Finding::bad(WHAT, format!("{error}: {why}"))];
             }
             Err(error) => {

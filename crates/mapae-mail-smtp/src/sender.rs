@@ -98,7 +98,9 @@ impl SmtpSender {
             None => Vec::new(),
             Some(pem) => match Certificate::from_pem(pem) {
                 Ok(authority) if pem.windows(PEM.len()).any(|at| at == PEM) => vec![authority],
-                Ok(_) | Err(_) => return wrong("mail.smtp.ca_file", "holds no certificate in PEM"),
+                Ok(_) | Err(_) => {
+                    return wrong("mail.smtp.ca_certificates", "holds no certificate in PEM");
+                }
             },
         };
         Ok(Self { settings, from, authorities, clock, idle: Mutex::default() })

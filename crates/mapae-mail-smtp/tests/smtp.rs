@@ -235,5 +235,5 @@ fn a_wrong_setting_is_named_and_not_shown() {
     assert_eq!(refused(SmtpSettings { from: "mapae".to_owned(), ..settings(25) }), "mail.from");
     assert_eq!(refused(SmtpSettings { host: String::new(), ..settings(25) }), "mail.smtp.host");
     let authorities = Some(b"planted".to_vec());
-    assert_eq!(refused(SmtpSettings { authorities, ..settings(25) }), "mail.smtp.ca_file");
+    assert_eq!(refused(SmtpSettings { authorities, ..settings(25) }), "mail.smtp.ca_certificates");
 }

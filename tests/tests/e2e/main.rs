@@ -5,10 +5,13 @@ mod bad_input;
 mod contract;
 mod crash;
 mod operation;
+mod outbox;
+mod provider;
 mod race;
 mod readme;
 mod registration;
 mod secrecy;
+mod sending;
 mod token;
 mod verification;
 

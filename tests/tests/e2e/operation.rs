@@ -15,6 +15,11 @@ async fn production_refuses_what_is_for_development() {
         [("MODE", "production"), ("PUBLIC_ORIGIN", "https://auth.example.com"), ("SECRET", SECRET)];
     let (_, _, error) = Server::run(&["serve"], &complete).await;
     assert!(error.contains("mail.senders names the inbox"), "{error}");
+    let with_mail =
+        [&complete[..], &[("MAIL__SENDERS", r#"["smtp"]"#), ("MAIL__FROM", "a@example.com")]]
+            .concat();
+    let (_, _, error) = Server::run(&["serve"], &with_mail).await;
+    assert!(error.contains("sms.senders names the inbox"), "{error}");
     for (missing, named) in [(1, "public_origin"), (2, "secret")] {
         let mut settings = complete.to_vec();
         settings.remove(missing);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mapae_application::outbox::WorkerSettings;
+use mapae_domain::RetryPolicy;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, ConfigSecret, Length, Mode};
@@ -106,7 +107,7 @@ pub(crate) struct SmtpConfig {
     pub(crate) username: Option<String>,
     pub(crate) password: Option<ConfigSecret>,
     /// Certificates of authorities that are trusted beside the public ones.
-    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) ca_certificates: Option<PathBuf>,
     pub(crate) timeout: Length,
 }
 
@@ -118,7 +119,7 @@ impl Default for SmtpConfig {
             tls: Tls::StartTls,
             username: None,
             password: None,
-            ca_file: None,
+            ca_certificates: None,
             timeout: Length(Duration::from_secs(10)),
         }
     }
@@ -191,6 +192,8 @@ pub(crate) struct OutboxConfig {
     pub(crate) concurrency: usize,
     /// How often a message is tried.
     pub(crate) tries: u8,
+    /// How long the first retry waits; each further one waits twice as long.
+    pub(crate) retry_after: Length,
     /// How long a sender may take.
     pub(crate) send_timeout: Length,
     /// After how long the messages of a worker that is gone are taken over.
@@ -205,6 +208,7 @@ impl Default for OutboxConfig {
         Self {
             concurrency: settings.concurrency,
             tries: settings.retry.tries,
+            retry_after: Length(settings.retry.first_wait),
             send_timeout: Length(settings.send_timeout),
             lease: Length(settings.lease),
             poll: Length(settings.poll),
@@ -237,15 +241,18 @@ impl OutboxConfig {
         if poll < Duration::from_millis(10) || poll > Duration::from_secs(60) {
             return invalid("outbox.poll must be between 10ms and 1m");
         }
-        let mut settings = WorkerSettings {
+        let retry = self.retry_after.0;
+        if retry < Duration::from_millis(10) || retry > Duration::from_secs(600) {
+            return invalid("outbox.retry_after must be between 10ms and 10m");
+        }
+        Ok(WorkerSettings {
             concurrency: self.concurrency,
             send_timeout: send,
             lease,
             poll,
+            retry: RetryPolicy { tries: self.tries, first_wait: retry },
             ..WorkerSettings::default()
-        };
-        settings.retry.tries = self.tries;
-        Ok(settings)
+        })
     }
 }
 
