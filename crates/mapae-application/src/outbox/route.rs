@@ -13,6 +13,15 @@ use crate::ports::{
 /// How long a sender is left alone that does not work until somebody mends it.
 const UNTIL_MENDED: Duration = Duration::from_secs(60);
 
+/// How far it goes to have a message taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// How long a sender may take.
+    pub(super) timeout: Duration,
+    /// How often it may be handed over without an answer.
+    pub(super) unanswered: u8,
+}
+
 /// The senders of a channel, in the order of preference.
 ///
 /// A message goes to the first whose circuit lets it pass; where that one cannot take it, to the
@@ -75,7 +84,7 @@ impl<S: ?Sized> Route<S> {
     async fn pass<'a>(
         &'a self,
         clock: &dyn Clock,
-        timeout: Duration,
+        limits: Limits,
         hand_over: impl Fn(&'a S) -> Answer<'a, SendReceipt> + Send,
     ) -> SendOutcome {
         let mut outcome = Untaken::default();
@@ -85,7 +94,7 @@ impl<S: ?Sized> Route<S> {
                 outcome.wait(until);
                 continue;
             }
-            let answer = tokio::time::timeout(timeout, hand_over(&lane.sender)).await;
+            let answer = tokio::time::timeout(limits.timeout, hand_over(&lane.sender)).await;
             let answer = answer.unwrap_or_else(|_| {
                 Err(SendError::Unanswered("it took longer than a send may".to_owned()))
             });
@@ -97,7 +106,12 @@ impl<S: ?Sized> Route<S> {
                     return SendOutcome::Sent { sender, provider_id, ask };
                 }
                 Err(SendError::Refused { reason, .. }) => return SendOutcome::Refused(reason),
-                Err(SendError::Unanswered(_)) => outcome.unanswered = true,
+                Err(SendError::Unanswered(_)) => {
+                    outcome.unanswered += 1;
+                    if outcome.unanswered >= limits.unanswered {
+                        break;
+                    }
+                }
                 Err(SendError::Temporary(_) | SendError::Deferred(_)) => outcome.failed = true,
                 Err(SendError::Throttled { retry_after, .. }) => {
                     outcome.wait(now.plus(retry_after));
@@ -202,7 +216,7 @@ impl<S: ?Sized> Lane<S> {
 /// What is to be done with a message that nobody took.
 #[derive(Default)]
 struct Untaken {
-    unanswered: bool,
+    unanswered: u8,
     failed: bool,
     until: Option<Timestamp>,
 }
@@ -216,7 +230,7 @@ impl Untaken {
 impl From<Untaken> for SendOutcome {
     fn from(untaken: Untaken) -> Self {
         match untaken {
-            Untaken { unanswered: true, .. } => Self::Unanswered,
+            Untaken { unanswered: times @ 1.., .. } => Self::Unanswered { times },
             Untaken { failed: true, .. } => Self::Temporary,
             Untaken { until: Some(until), .. } => Self::Postponed { until },
             // No sender is made for it.
@@ -229,10 +243,10 @@ impl Route<dyn EmailSender> {
     pub(super) async fn send<'a>(
         &'a self,
         clock: &dyn Clock,
-        timeout: Duration,
+        limits: Limits,
         email: &'a OutgoingEmail,
     ) -> SendOutcome {
-        self.pass(clock, timeout, |sender| sender.send(email)).await
+        self.pass(clock, limits, |sender| sender.send(email)).await
     }
 
     pub(super) async fn outcome<'a>(
@@ -249,10 +263,10 @@ impl Route<dyn SmsSender> {
     pub(super) async fn send<'a>(
         &'a self,
         clock: &dyn Clock,
-        timeout: Duration,
+        limits: Limits,
         sms: &'a OutgoingSms,
     ) -> SendOutcome {
-        self.pass(clock, timeout, |sender| sender.send(sms)).await
+        self.pass(clock, limits, |sender| sender.send(sms)).await
     }
 
     pub(super) async fn outcome<'a>(

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
 
 use super::event::address_hash;
+use super::route::Limits;
 use super::{Envelope, MessageContent, Route};
 use crate::ports::{
     Clock, EmailSender, MessageRenderer, MessageSealer, OutgoingEmail, OutgoingSms, SecretHasher,
@@ -140,7 +141,7 @@ impl UnderWay {
 
 /// Nobody knows how far it was.
 fn broken_off((message, lease): (OutboxMessage, Lease)) -> Tried {
-    Tried { message, lease, outcome: Some(SendOutcome::Unanswered) }
+    Tried { message, lease, outcome: Some(SendOutcome::Unanswered { times: 1 }) }
 }
 
 impl Worker {
@@ -317,18 +318,19 @@ impl Worker {
         if let Some(reason) = deliverability.refusal() {
             return Err(Unsent::Never { reason, why: "the address is marked".to_owned() });
         }
-        let (clock, timeout, locale) =
-            (&*self.clock, self.settings.send_timeout, envelope.locale());
+        let (clock, locale) = (&*self.clock, envelope.locale());
+        let timeout = self.settings.send_timeout;
+        let limits = Limits { timeout, unanswered: message.unanswered_left() };
         let outcome = match (recipient, envelope.content) {
             (Contact::Email(_), MessageContent::Nothing) => self.email.imitate(clock).await,
             (Contact::Phone(_), MessageContent::Nothing) => self.sms.imitate(clock).await,
             (Contact::Email(to), content) => {
                 let content = self.renderer.email(&content, locale)?;
-                self.email.send(clock, timeout, &OutgoingEmail { id, to, content }).await
+                self.email.send(clock, limits, &OutgoingEmail { id, to, content }).await
             }
             (Contact::Phone(to), content) => {
                 let text = self.renderer.sms(&content, locale)?;
-                self.sms.send(clock, timeout, &OutgoingSms { id, to, text, content }).await
+                self.sms.send(clock, limits, &OutgoingSms { id, to, text, content }).await
             }
         };
         Ok(outcome)

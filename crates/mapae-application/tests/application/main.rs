@@ -6,11 +6,14 @@ mod registration;
 mod session;
 mod verification;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use mapae_application::outbox::{Bell, Route, Worker, WorkerSettings};
-use mapae_application::ports::{EmailSender, SmsSender};
+use mapae_application::ports::{
+    DeliveryEvent, DeliveryEvents, EmailSender, EventRefused, SmsSender,
+};
 use mapae_application::registration::{Register, RegisterError, RegistrationView};
 use mapae_application::verification::{
     BeginVerification, CheckVerification, ProveError, VerificationView,
@@ -32,8 +35,22 @@ struct World {
     clock: SetClock,
     hasher: Arc<FakeHasher>,
     emails: RecordingEmailSender,
+    /// Where mail goes that the first sender does not take.
+    second: RecordingEmailSender,
     texts: RecordingSmsSender,
+    events: Arc<FakeEvents>,
     worker: Arc<Worker>,
+}
+
+/// Gives out the events that a test has put in.
+#[derive(Default)]
+struct FakeEvents(Mutex<Vec<DeliveryEvent>>);
+
+#[async_trait]
+impl DeliveryEvents for FakeEvents {
+    async fn read(&self, _: &[u8]) -> Result<Option<DeliveryEvent>, EventRefused> {
+        Ok(self.0.lock().expect("the events").pop())
+    }
 }
 
 impl World {
@@ -44,6 +61,7 @@ impl World {
     fn with(settings: Settings) -> Self {
         let (store, clock) = (MemoryStore::new(), SetClock::default());
         let (emails, texts) = (RecordingEmailSender::new(), RecordingSmsSender::new());
+        let (second, events) = (RecordingEmailSender::new(), Arc::new(FakeEvents::default()));
         let hasher = Arc::new(FakeHasher::new());
         let rng = Arc::new(SequenceRng::new(7));
         let sealer = Arc::new(FakeSealer::new([3; 32]));
@@ -57,7 +75,7 @@ impl World {
             tokens: Arc::new(FakeTokens::new([1; 32])),
             secrets: secrets.clone(),
             sealer: sealer.clone(),
-            delivery_events: None,
+            delivery_events: Some(events.clone()),
         };
         let worker = Worker {
             store: Arc::new(store.clone()),
@@ -66,13 +84,17 @@ impl World {
             sealer,
             renderer: Arc::new(FakeRenderer),
             secrets: secrets.clone(),
-            email: Route::new(vec![("first", Arc::new(emails.clone()) as Arc<dyn EmailSender>)]),
+            email: Route::new(vec![
+                ("first", Arc::new(emails.clone()) as Arc<dyn EmailSender>),
+                ("second", Arc::new(second.clone())),
+            ]),
             sms: Route::new(vec![("first", Arc::new(texts.clone()) as Arc<dyn SmsSender>)]),
             bell: bell.clone(),
             settings: WorkerSettings::default(),
         };
         let application = Application::new(ports, settings, bell);
-        Self { application, store, clock, hasher, emails, texts, worker: Arc::new(worker) }
+        let worker = Arc::new(worker);
+        Self { application, store, clock, hasher, emails, second, texts, events, worker }
     }
 
     fn wait(&self, seconds: u64) {

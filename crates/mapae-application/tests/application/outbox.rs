@@ -1,15 +1,55 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use mapae_application::ports::Store as _;
-use mapae_domain::{Channel, DeliveryStatus};
+use mapae_application::outbox::Worker;
+use mapae_application::ports::{DeliveryEvent, SendError, Store as _};
+use mapae_application::verification::VerificationView;
+use mapae_domain::outbox::DeliveryReport;
+use mapae_domain::{
+    Channel, Deliverability, Delivery, DeliveryReason, DeliveryStatus, EmailAddress, MessageId,
+    VerificationId,
+};
 
-use crate::{World, email};
+use crate::{World, email, phone};
+
+impl World {
+    async fn delivery(&self, id: VerificationId) -> Delivery {
+        self.application.verification(id).await.expect("it is there").delivery
+    }
+
+    async fn status(&self, id: VerificationId) -> DeliveryStatus {
+        self.delivery(id).await.status
+    }
+
+    /// A verification by mail of a caller's own.
+    async fn mail_to(&self, address: &str) -> VerificationView {
+        self.begin("own", &email(address)).await
+    }
+
+    /// Lets the second sender fail as the first does.
+    fn fail_both(&self, times: usize, error: &SendError) {
+        self.emails.fail_with(times, error);
+        self.second.fail_with(times, error);
+    }
+}
+
+fn address(typed: &str) -> EmailAddress {
+    EmailAddress::parse(typed).expect("an address")
+}
+
+fn temporary() -> SendError {
+    SendError::Temporary("told to fail".to_owned())
+}
+
+fn throttled(seconds: u64) -> SendError {
+    SendError::Throttled { retry_after: Duration::from_secs(seconds), why: "told to".to_owned() }
+}
 
 #[tokio::test]
 async fn a_message_that_fails_for_a_while_is_sent_with_the_same_code() {
     let world = World::new();
     let contact = email("minji@example.com");
-    world.emails.fail_temporarily(2);
+    world.fail_both(2, &temporary());
     let begun = world.begin("own", &contact).await;
     for wait in [5, 10] {
         world.deliver().await;
@@ -24,35 +64,35 @@ async fn a_message_that_fails_for_a_while_is_sent_with_the_same_code() {
 }
 
 #[tokio::test]
-async fn a_message_that_can_never_be_sent_is_not_tried_again() {
+async fn a_message_that_can_never_be_sent_is_not_tried_again_by_anybody() {
     let world = World::new();
     world.emails.fail_permanently(1);
-    let begun = world.begin("own", &email("minji@example.com")).await;
+    let begun = world.mail_to("minji@example.com").await;
     world.deliver().await;
-    world.wait(3_600);
+    world.wait(600);
     world.deliver().await;
-    assert_eq!(world.emails.calls(), 1);
-    let seen = world.application.verification(begun.id).await.expect("it is there");
-    assert_eq!(seen.delivery.status, DeliveryStatus::Failed);
+    assert_eq!((world.emails.calls(), world.second.calls()), (1, 0));
+    let delivery = world.delivery(begun.id).await;
+    assert_eq!(delivery.status, DeliveryStatus::Failed);
+    assert_eq!(delivery.reason, Some(DeliveryReason::RecipientUnknown));
 }
 
 #[tokio::test]
 async fn a_message_whose_code_has_expired_is_dropped() {
     let world = World::new();
-    let begun = world.begin("own", &email("minji@example.com")).await;
+    let begun = world.mail_to("minji@example.com").await;
     world.wait(30 * 60);
     world.deliver().await;
     assert_eq!(world.emails.calls(), 0);
-    let seen = world.application.verification(begun.id).await.expect("it is there");
-    assert_eq!(seen.delivery.status, DeliveryStatus::Expired);
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Expired);
 }
 
 #[tokio::test]
 async fn one_bad_message_holds_up_nobody() {
     let world = World::new();
-    world.emails.fail_temporarily(1);
+    world.fail_both(1, &temporary());
     for nth in 0..40 {
-        world.begin("own", &email(&format!("minji{nth}@example.com"))).await;
+        world.mail_to(&format!("minji{nth}@example.com")).await;
     }
     world.deliver().await;
     assert_eq!(world.emails.sent().len(), 39);
@@ -64,21 +104,341 @@ async fn one_bad_message_holds_up_nobody() {
 #[tokio::test]
 async fn an_outcome_that_could_not_be_stored_means_a_second_try_and_not_a_lost_message() {
     let world = World::new();
-    let begun = world.begin("own", &email("minji@example.com")).await;
+    let begun = world.mail_to("minji@example.com").await;
     // Leased and sent by a worker that is gone before it has stored that.
     let mut work = world.store.begin().await.expect("a unit of work");
     let now = world.application.now();
     let lease = now.plus(Duration::from_secs(60));
-    assert_eq!(
-        work.lease_messages(Channel::Email, 10, lease, now).await.expect("a lease").len(),
-        1
-    );
+    let leased = work.lease_messages(Channel::Email, 10, lease, now).await.expect("a lease");
+    assert_eq!(leased.len(), 1);
     work.commit().await.expect("a commit");
     world.deliver().await;
     assert_eq!(world.emails.calls(), 0, "the lease still holds");
     world.wait(60);
     world.deliver().await;
     assert_eq!(world.emails.calls(), 1);
-    let seen = world.application.verification(begun.id).await.expect("it is there");
-    assert_eq!(seen.delivery.status, DeliveryStatus::Sent);
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent);
+}
+
+#[tokio::test]
+async fn the_next_sender_takes_what_the_first_cannot_now() {
+    for error in [
+        temporary(),
+        SendError::Deferred("told to".to_owned()),
+        SendError::Unanswered("told to".to_owned()),
+        SendError::Broken("told to".to_owned()),
+        SendError::Unsuited("told to"),
+        throttled(60),
+    ] {
+        let world = World::new();
+        world.emails.fail_with(1, &error);
+        let begun = world.mail_to("minji@example.com").await;
+        world.deliver().await;
+        assert_eq!((world.emails.sent().len(), world.second.sent().len()), (0, 1), "{error:?}");
+        assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sender_that_fails_in_a_row_is_left_alone_and_tried_again_with_one_message() {
+    let world = World::new();
+    world.emails.fail_with(1_000, &temporary());
+    for nth in 0..40 {
+        world.mail_to(&format!("minji{nth}@example.com")).await;
+    }
+    world.deliver().await;
+    assert!(world.emails.calls() <= 10, "{} calls", world.emails.calls());
+    assert_eq!(world.second.sent().len(), 40, "nobody waits for it");
+    let before = world.emails.calls();
+    world.wait(5);
+    for nth in 0..40 {
+        world.mail_to(&format!("jihun{nth}@example.com")).await;
+    }
+    world.deliver().await;
+    assert_eq!(world.emails.calls(), before + 1, "one probe");
+    assert_eq!(world.second.sent().len(), 80);
+}
+
+#[tokio::test]
+async fn a_quota_that_is_used_up_for_minutes_costs_no_try_and_no_message() {
+    let world = World::new();
+    let mut begun = Vec::new();
+    for nth in 0..40 {
+        begun.push(world.mail_to(&format!("minji{nth}@example.com")).await);
+    }
+    // Twenty minutes of it: at eight tries a message would be given up after ten.
+    world.fail_both(1_000, &throttled(60));
+    for _ in 0..20 {
+        world.deliver().await;
+        world.wait(61);
+    }
+    let calls = world.emails.calls();
+    assert!(calls <= 8 + 20, "{calls} calls in twenty minutes");
+    world.emails.succeed();
+    world.second.succeed();
+    for _ in 0..4 {
+        world.wait(61);
+        world.deliver().await;
+    }
+    assert_eq!(world.emails.sent().len() + world.second.sent().len(), 40);
+    for verification in begun {
+        assert_eq!(world.status(verification.id).await, DeliveryStatus::Sent);
+    }
+}
+
+#[tokio::test]
+async fn a_sender_that_has_to_be_mended_costs_no_try() {
+    let world = World::new();
+    world.fail_both(1_000, &SendError::Broken("told to".to_owned()));
+    let begun = world.mail_to("minji@example.com").await;
+    for _ in 0..12 {
+        world.deliver().await;
+        world.wait(62);
+    }
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Queued);
+    world.emails.succeed();
+    world.deliver().await;
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_once_more_and_then_left() {
+    let world = World::new();
+    world.fail_both(1_000, &SendError::Unanswered("told to".to_owned()));
+    let begun = world.mail_to("minji@example.com").await;
+    for _ in 0..6 {
+        world.deliver().await;
+        world.wait(60);
+    }
+    let delivery = world.delivery(begun.id).await;
+    assert_eq!(delivery.status, DeliveryStatus::Sent);
+    assert_eq!(delivery.reason, Some(DeliveryReason::Unconfirmed));
+    assert_eq!((world.emails.calls(), world.second.calls()), (1, 1), "two in all");
+    // Where another sender is certain to have taken nothing, the first is asked once more.
+    let world = World::new();
+    world.emails.fail_with(1_000, &SendError::Unanswered("told to".to_owned()));
+    world.second.fail_with(1_000, &temporary());
+    let begun = world.mail_to("minji@example.com").await;
+    for _ in 0..6 {
+        world.deliver().await;
+        world.wait(60);
+    }
+    assert_eq!(world.delivery(begun.id).await.reason, Some(DeliveryReason::Unconfirmed));
+    assert_eq!((world.emails.calls(), world.second.calls()), (2, 1));
+}
+
+#[tokio::test]
+async fn what_became_of_a_message_is_asked_until_it_is_known() {
+    let world = World::new();
+    world.texts.answer_questions();
+    let begun = world.begin("own", &phone("010-1234-5678")).await;
+    world.deliver().await;
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent);
+    world.texts.report(Ok(None));
+    world.texts.report(Err(temporary()));
+    world.texts.report(Ok(Some(DeliveryReport::Failed(DeliveryReason::RecipientFull))));
+    for (wait, expected) in
+        [(3, DeliveryStatus::Sent), (6, DeliveryStatus::Sent), (12, DeliveryStatus::Failed)]
+    {
+        world.wait(wait);
+        world.deliver().await;
+        assert_eq!(world.status(begun.id).await, expected, "after {wait} s more");
+    }
+    assert_eq!(world.delivery(begun.id).await.reason, Some(DeliveryReason::RecipientFull));
+    // And not after that.
+    world.texts.report(Ok(Some(DeliveryReport::Delivered)));
+    world.wait(100);
+    world.deliver().await;
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Failed);
+}
+
+/// The message of a verification.
+async fn message_of(world: &World) -> MessageId {
+    world.emails.sent().last().expect("a mail").id
+}
+
+fn bounce(message: MessageId, id: &str, to: &str) -> DeliveryEvent {
+    DeliveryEvent {
+        id: id.to_owned(),
+        message: Some(message),
+        provider_id: None,
+        report: Some(DeliveryReport::Bounced(DeliveryReason::RecipientUnknown)),
+        marks: vec![(address(to), Deliverability::Bounced)],
+    }
+}
+
+impl World {
+    async fn report(&self, event: DeliveryEvent) {
+        self.events.0.lock().expect("the events").push(event);
+        self.application.take_delivery_event(b"as the provider wrote it").await.expect("taken");
+    }
+
+    async fn mark_of(&self, typed: &str) -> Deliverability {
+        self.application.deliverability(&address(typed)).await.expect("an answer")
+    }
+}
+
+#[tokio::test]
+async fn a_bounce_is_seen_where_people_look_and_ends_what_is_sent_there() {
+    let world = World::new();
+    let begun = world.mail_to("minji@example.com").await;
+    world.deliver().await;
+    world.report(bounce(message_of(&world).await, "event-1", "Minji@Example.com")).await;
+    let delivery = world.delivery(begun.id).await;
+    assert_eq!(delivery.status, DeliveryStatus::Bounced);
+    assert_eq!(delivery.reason, Some(DeliveryReason::RecipientUnknown));
+    assert_eq!(world.mark_of("minji@example.com").await, Deliverability::Bounced);
+    // The next one is not handed to anybody.
+    let calls = world.emails.calls();
+    let next = world.mail_to("minji@example.com").await;
+    world.deliver().await;
+    assert_eq!((world.emails.calls(), world.second.calls()), (calls, 0));
+    let delivery = world.delivery(next.id).await;
+    assert_eq!(delivery.status, DeliveryStatus::Failed);
+    assert_eq!(delivery.reason, Some(DeliveryReason::AddressBounced));
+    // Until an operator clears it; and what was reported before does not come back.
+    world.application.clear_address(&address("minji@example.com")).await.expect("cleared");
+    let message = message_of(&world).await;
+    world.report(bounce(message, "event-1", "minji@example.com")).await;
+    assert_eq!(world.mark_of("minji@example.com").await, Deliverability::Deliverable);
+    let last = world.mail_to("minji@example.com").await;
+    world.deliver().await;
+    assert_eq!(world.status(last.id).await, DeliveryStatus::Sent);
+}
+
+#[tokio::test]
+async fn reports_come_in_any_order_and_more_than_once() {
+    let delivered = |message| DeliveryEvent {
+        report: Some(DeliveryReport::Delivered),
+        marks: Vec::new(),
+        ..bounce(message, "event-delivered", "minji@example.com")
+    };
+    let bounced = |message| bounce(message, "event-bounced", "minji@example.com");
+    for bounced_first in [true, false] {
+        let world = World::new();
+        let begun = world.mail_to("minji@example.com").await;
+        world.deliver().await;
+        let message = message_of(&world).await;
+        let events = [bounced(message), delivered(message)];
+        let order: Vec<usize> = if bounced_first { vec![0, 1, 0] } else { vec![1, 0, 1] };
+        for nth in order {
+            world.report(events[nth].clone()).await;
+        }
+        assert_eq!(world.status(begun.id).await, DeliveryStatus::Bounced);
+    }
+}
+
+#[tokio::test]
+async fn a_complaint_marks_the_address_and_leaves_the_delivery() {
+    let world = World::new();
+    let begun = world.mail_to("minji@example.com").await;
+    world.deliver().await;
+    let message = message_of(&world).await;
+    let marks = vec![(address("minji@example.com"), Deliverability::Complained)];
+    world
+        .report(DeliveryEvent { report: None, marks, ..bounce(message, "e", "x@y.example") })
+        .await;
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent);
+    let next = world.mail_to("minji@example.com").await;
+    world.deliver().await;
+    assert_eq!(world.delivery(next.id).await.reason, Some(DeliveryReason::AddressComplained));
+}
+
+#[tokio::test]
+async fn a_report_about_somebody_elses_message_changes_nothing() {
+    let world = World::new();
+    let foreign = mapae_testkit::build::message_id();
+    world.report(bounce(foreign, "event-1", "minji@example.com")).await;
+    let by_provider = DeliveryEvent {
+        message: None,
+        provider_id: Some("not-ours".to_owned()),
+        ..bounce(foreign, "event-2", "minji@example.com")
+    };
+    world.report(by_provider).await;
+    assert_eq!(world.mark_of("minji@example.com").await, Deliverability::Deliverable);
+}
+
+#[tokio::test]
+async fn a_report_finds_its_message_by_the_providers_name_too() {
+    let world = World::new();
+    let begun = world.mail_to("minji@example.com").await;
+    world.deliver().await;
+    let provider_id = Some(format!("recorded-{}", message_of(&world).await));
+    let foreign = mapae_testkit::build::message_id();
+    let event =
+        DeliveryEvent { message: None, provider_id, ..bounce(foreign, "e", "minji@example.com") };
+    world.report(event).await;
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Bounced);
+}
+
+#[tokio::test]
+async fn nobody_learns_from_a_delivery_whether_an_address_can_log_in() {
+    let world = World::new();
+    world.user("minji@example.com").await;
+    // The account's address bounces, and the message of a stranger is none.
+    let contacts = [email("minji@example.com"), email("nobody@example.com")];
+    let mut begun = Vec::new();
+    for contact in &contacts {
+        begun.push(world.begin("login", contact).await);
+    }
+    world.deliver().await;
+    world.report(bounce(message_of(&world).await, "event-1", "minji@example.com")).await;
+    let expected = Delivery { status: DeliveryStatus::Sent, reason: None };
+    for verification in &begun {
+        assert_eq!(world.delivery(verification.id).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_none_fares_as_the_others_do() {
+    let world = World::new();
+    world.user("minji@example.com").await;
+    let contacts = [email("minji@example.com"), email("nobody@example.com")];
+    // The provider is down: what would be sent waits, and so does what would not.
+    world.fail_both(1_000, &temporary());
+    for nth in 0..8 {
+        world.mail_to(&format!("other{nth}@example.com")).await;
+        world.deliver().await;
+    }
+    let mut begun = Vec::new();
+    for contact in &contacts {
+        begun.push(world.begin("login", contact).await);
+    }
+    world.deliver().await;
+    for verification in &begun {
+        assert_eq!(world.status(verification.id).await, DeliveryStatus::Queued);
+    }
+    world.emails.succeed();
+    world.second.succeed();
+    for _ in 0..3 {
+        world.wait(70);
+        world.deliver().await;
+    }
+    for verification in &begun {
+        assert_eq!(world.status(verification.id).await, DeliveryStatus::Sent);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stops_gives_back_what_it_could_not_finish() {
+    let world = World::new();
+    let begun = world.mail_to("minji@example.com").await;
+    world.emails.hang();
+    let World { application, store, emails, worker, clock, .. } = world;
+    let mut worker: Worker = Arc::into_inner(worker).expect("nobody else has it");
+    worker.settings.grace = Duration::from_millis(50);
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let running = tokio::spawn(worker.run(async { drop(stopped.await) }));
+    while emails.calls() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stop.send(()).expect("the worker runs");
+    running.await.expect("it ends");
+    // Not under a lease any more: due again after the wait of a first retry, and not a lease later.
+    let due = store.read().await.expect("a view").next_message_due(Channel::Email).await;
+    let due = due.expect("an answer").expect("a message");
+    let now = mapae_application::ports::Clock::now(&clock);
+    assert!(now.until(due) <= Duration::from_secs(5), "{:?}", now.until(due));
+    let seen = application.verification(begun.id).await.expect("it is there");
+    assert_eq!(seen.delivery.status, DeliveryStatus::Queued);
 }

@@ -118,7 +118,10 @@ pub enum SendOutcome {
     /// Nobody took it; it may work another time.
     Temporary,
     /// It was handed over, and no answer came: it may be on its way.
-    Unanswered,
+    Unanswered {
+        /// How often, to one sender after another.
+        times: u8,
+    },
     /// There is no sender that could be tried before then. Not a try.
     Postponed {
         /// When there may be one.
@@ -189,6 +192,11 @@ impl OutboxMessage {
         self.0.id
     }
 
+    /// How often it may still be handed over without an answer.
+    pub const fn unanswered_left(&self) -> u8 {
+        MOST_UNANSWERED.saturating_sub(self.0.unanswered)
+    }
+
     /// Whether it is too late to send it.
     pub const fn is_expired(&self, now: Timestamp) -> bool {
         self.0.deadline.is_expired(now)
@@ -224,16 +232,18 @@ impl OutboxMessage {
                 record.status = DeliveryStatus::Failed;
                 record.reason = Some(reason);
             }
-            SendOutcome::Unanswered if record.unanswered + 1 >= MOST_UNANSWERED => {
+            SendOutcome::Unanswered { times }
+                if record.unanswered.saturating_add(times) >= MOST_UNANSWERED =>
+            {
                 record.tries = record.tries.saturating_add(1);
-                record.unanswered += 1;
+                record.unanswered = record.unanswered.saturating_add(times);
                 record.status = DeliveryStatus::Sent;
                 record.reason = Some(DeliveryReason::Unconfirmed);
             }
-            SendOutcome::Temporary | SendOutcome::Unanswered => {
+            SendOutcome::Temporary | SendOutcome::Unanswered { .. } => {
                 record.tries = record.tries.saturating_add(1);
-                if outcome == SendOutcome::Unanswered {
-                    record.unanswered += 1;
+                if let SendOutcome::Unanswered { times } = outcome {
+                    record.unanswered = record.unanswered.saturating_add(times);
                 }
                 if record.tries >= policy.tries {
                     record.status = DeliveryStatus::Failed;
@@ -358,11 +368,11 @@ mod tests {
 
     #[test]
     fn a_message_without_an_answer_is_handed_over_twice_and_no_more() {
-        let once = tried(queued(86_400), SendOutcome::Unanswered, 0);
+        let once = tried(queued(86_400), SendOutcome::Unanswered { times: 1 }, 0);
         assert_eq!(once.record().status, DeliveryStatus::Queued);
         // A certain failure in between changes nothing.
         let once = tried(once, SendOutcome::Temporary, 0);
-        let twice = tried(once, SendOutcome::Unanswered, 0);
+        let twice = tried(once, SendOutcome::Unanswered { times: 1 }, 0);
         let record = twice.record();
         assert_eq!(record.status, DeliveryStatus::Sent);
         assert_eq!(record.reason, Some(DeliveryReason::Unconfirmed));

@@ -15,6 +15,7 @@ struct Recording<T> {
     sent: Vec<T>,
     failures: VecDeque<SendError>,
     calls: usize,
+    hangs: bool,
     ask: bool,
     answers: VecDeque<Result<Option<DeliveryReport>, SendError>>,
 }
@@ -25,6 +26,7 @@ impl<T> Default for Recording<T> {
             sent: Vec::new(),
             failures: VecDeque::new(),
             calls: 0,
+            hangs: false,
             ask: false,
             answers: VecDeque::new(),
         }
@@ -100,6 +102,16 @@ macro_rules! recording_senders {
                 lock(&self.0).fail(times, error);
             }
 
+            /// Forgets every failure that it was told of.
+            pub fn succeed(&self) {
+                lock(&self.0).failures.clear();
+            }
+
+            /// From now on it takes a message and never comes back.
+            pub fn hang(&self) {
+                lock(&self.0).hangs = true;
+            }
+
             /// From now on its receipts say that it can be asked what became of a message; it
             /// answers what [`Self::report`] was told.
             pub fn answer_questions(&self) {
@@ -121,7 +133,14 @@ macro_rules! recording_senders {
         #[async_trait]
         impl $port for $name {
             async fn send(&self, message: &$message) -> Result<SendReceipt, SendError> {
-                lock(&self.0).take(message, |message| message.id)
+                let (taken, hangs) = {
+                    let mut recording = lock(&self.0);
+                    (recording.take(message, |message| message.id), recording.hangs)
+                };
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                taken
             }
 
             async fn outcome(&self, _id: &str) -> Result<Option<DeliveryReport>, SendError> {
