@@ -8,12 +8,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mapae_application::ports::{DeliveryEvents as _, EventRefused};
+use mapae_application::outbox::Bell;
+use mapae_application::ports::{DeliveryEvents as _, EventRefused, Store as _};
+use mapae_application::{Application, Ports, Settings};
 use mapae_domain::outbox::DeliveryReport;
-use mapae_domain::{Deliverability, DeliveryReason, MessageId};
+use mapae_domain::{Deliverability, DeliveryReason, DeliveryStatus, MessageId};
 use mapae_mail_ses::{SnsEvents, Source};
 use mapae_testkit::build;
-use mapae_testkit::fake::SetClock;
+use mapae_testkit::fake::{
+    FakeHasher, FakeSealer, FakeSecretHasher, FakeTokens, MemoryStore, SequenceRng, SetClock,
+};
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
@@ -275,4 +279,58 @@ async fn every_kind_of_event_means_something() {
     let (events, _, _) = events();
     let event = events.read(&bytes(&sign(envelope(&strange)))).await.expect("genuine");
     assert_eq!(event.map(|event| event.message), Some(None::<MessageId>));
+}
+
+/// An application on fakes that takes what SNS reports.
+fn application(store: &MemoryStore) -> (Application, SetClock) {
+    let (events, _, clock) = events();
+    let ports = Ports {
+        store: Arc::new(store.clone()),
+        clock: Arc::new(clock.clone()),
+        rng: Arc::new(SequenceRng::new(7)),
+        passwords: Arc::new(FakeHasher::new()),
+        tokens: Arc::new(FakeTokens::new([1; 32])),
+        secrets: Arc::new(FakeSecretHasher::new([2; 32])),
+        sealer: Arc::new(FakeSealer::new([3; 32])),
+        delivery_events: Some(Arc::new(events)),
+    };
+    (Application::new(ports, Settings::default(), Bell::default()), clock)
+}
+
+#[tokio::test]
+async fn a_genuine_report_acts_and_each_changed_one_does_nothing() {
+    let store = MemoryStore::new();
+    let (application, _) = application(&store);
+    let message = build::a_message(None, build::START);
+    let mut work = store.begin().await.expect("a unit of work");
+    work.insert_message(&message).await.expect("a message");
+    work.commit().await.expect("a commit");
+    let status = async || {
+        let found = store.read().await.expect("a view").message(message.id()).await;
+        found.expect("an answer").expect("the message").record().status
+    };
+    let minji = build::email("minji@example.com");
+    let report = json!({
+        "eventType": "Bounce",
+        "mail": {"messageId": "ses-1", "tags": {"mapae_message": [message.id().to_string()]}},
+        "bounce": {"bounceType": "Permanent", "bounceSubType": "NoEmail",
+            "bouncedRecipients": [{"emailAddress": "minji@example.com"}]},
+    });
+    let genuine = sign(envelope(&report));
+    for name in ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type", "Signature"] {
+        let mut changed = genuine.clone();
+        let value = changed[name].as_str().expect("text").replacen(['1', 'N', 'A'], "2", 1);
+        assert_ne!(changed[name], json!(value), "{name}");
+        changed[name] = json!(value);
+        assert!(application.take_delivery_event(&bytes(&changed)).await.is_err(), "{name}");
+        assert_eq!(status().await, DeliveryStatus::Queued, "{name}");
+        let known = application.deliverability(&minji).await.expect("an answer");
+        assert_eq!(known, Deliverability::Deliverable, "{name}");
+    }
+    for _ in 0..2 {
+        application.take_delivery_event(&bytes(&genuine)).await.expect("taken");
+        assert_eq!(status().await, DeliveryStatus::Bounced);
+        let known = application.deliverability(&minji).await.expect("an answer");
+        assert_eq!(known, Deliverability::Bounced);
+    }
 }

@@ -1,4 +1,6 @@
-use mapae_e2e::{Server, ServerOptions};
+use base64::Engine as _;
+use mapae_e2e::{Server, ServerOptions, code_in, until};
+use mapae_testkit::fake::{FakeSens, HttpReply, HttpStub, SmtpReply, SmtpStub};
 use reqwest::Method;
 use serde_json::json;
 
@@ -97,4 +99,84 @@ async fn every_flow(server: &Server) -> Vec<String> {
     server.get_as("/v1/me", "planted.bearer.token").await.expect(401);
     planted.push("planted.bearer.token".to_owned());
     planted
+}
+
+/// The senders with all that they know, at the most talkative level: when they work, and when they do
+/// not.
+#[tokio::test]
+async fn no_sender_shows_its_keys_or_what_it_sends() {
+    let sens = FakeSens::start().await;
+    let ses = HttpStub::start(|request| match request.json()["Destination"]["ToAddresses"][0].as_str() {
+        Some("planted-refused@example.com") => {
+            let body = r#"{"__type": "MessageRejected", "message": "planted-refused@example.com planted-words"}"#;
+            HttpReply::json(400, body)
+        }
+        _ => HttpReply::json(503, r#"{"__type": "ServiceUnavailable", "message": "planted-words"}"#),
+    })
+    .await;
+    let smtp = SmtpStub::start(&["AUTH PLAIN LOGIN"]).await;
+    let port = smtp.port().to_string();
+    let settings = [
+        ("LOG__LEVEL", "trace"),
+        ("MAIL__SENDERS", r#"["ses", "smtp"]"#),
+        ("MAIL__FROM", "no-reply@example.com"),
+        ("MAIL__SES__ENDPOINT_URL", &ses.origin()),
+        ("MAIL__SES__ACCESS_KEY_ID", "PLANTEDACCESSKEYID"),
+        ("MAIL__SES__SECRET_ACCESS_KEY", "planted-ses-secret-access-key"),
+        ("MAIL__SMTP__HOST", "127.0.0.1"),
+        ("MAIL__SMTP__PORT", &port),
+        ("MAIL__SMTP__TLS", "none"),
+        ("MAIL__SMTP__USERNAME", "mapae"),
+        ("MAIL__SMTP__PASSWORD", "planted-smtp-password"),
+    ];
+    let options = crate::sending::by_sens(&sens).with_all(&settings);
+    let server = options.start().await;
+    let begin = async |channel: &str, to: &str| {
+        let body = json!({"channel": channel, "to": to, "purpose": "own"});
+        server.post("/v1/verifications", &body).await.expect(202);
+    };
+    begin("email", "planted-reader@example.com").await;
+    begin("email", "planted-refused@example.com").await;
+    begin("sms", "010-9871-2345").await;
+    until("both left", async || smtp.mails().len() == 1 && sens.taken().len() == 1).await;
+    sens.behave(|sens| {
+        sens.refuse = Some((
+            400,
+            "application/json",
+            "{\"errorCode\": 1, \"errorMessage\": \"planted-words 01098712346\"}".to_owned(),
+        ))
+    });
+    begin("sms", "010-9871-2346").await;
+    smtp.reply(
+        "RCPT",
+        SmtpReply::Say("550 5.1.1 planted-other@example.com is unknown, planted-words"),
+    );
+    begin("email", "planted-other@example.com").await;
+    until("both are refused", async || {
+        let (_, listed, _) = server.run_beside(&["message", "list"]).await;
+        listed.matches("failed").count() == 3
+    })
+    .await;
+    let (_, doctor, doctor_log) = server.run_beside(&["doctor"]).await;
+    let (_, dump, _) = server.run_beside(&["config"]).await;
+    assert!(dump.contains("(set)") && dump.contains("PLANTEDACCESSKEYID"), "{dump}");
+    let code = code_in(&sens.taken()[0].content);
+    let shown = [server.log(), doctor, doctor_log, dump].join("\n");
+    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    for secret in [
+        "planted-ses-secret-access-key",
+        "planted-smtp-password",
+        &base64("\0mapae\0planted-smtp-password"),
+        FakeSens::SECRET_KEY,
+        "planted-reader",
+        "planted-refused",
+        "planted-other",
+        "planted-words",
+        "98712345",
+        "98712346",
+        code.as_str(),
+    ] {
+        let line = shown.lines().find(|line| line.contains(secret));
+        assert!(line.is_none(), "{secret} is shown: {line:?}");
+    }
 }
