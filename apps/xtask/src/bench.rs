@@ -45,7 +45,7 @@ pub(crate) fn startup(binary: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print(what: &str, unit: &str, figures: &mut [f64]) {
+pub(crate) fn print(what: &str, unit: &str, figures: &mut [f64]) {
     figures.sort_by(f64::total_cmp);
     if let (Some(least), Some(greatest)) = (figures.first(), figures.last()) {
         let median = figures[figures.len() / 2];

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
+mod bench_outbox;
 mod deps;
 mod golden;
 mod openapi;
@@ -19,7 +20,9 @@ cargo xtask bench startup [BINARY]
                                 start-up time and resting memory of a binary; of target/dist/mapae
                                 where none is named (cargo build --profile dist)
 cargo xtask bench passwords     hashes a second on every core: what bounds log-ins
-                                (cargo run --profile dist --package xtask -- bench passwords)";
+                                (cargo run --profile dist --package xtask -- bench passwords)
+cargo xtask bench outbox        messages a second on SQLite, and how soon one leaves
+                                (cargo run --profile dist --package xtask -- bench outbox)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         ["bench", "startup"] => bench::startup(&root().join("target/dist/mapae")),
         ["bench", "startup", binary] => bench::startup(Path::new(binary)),
         ["bench", "passwords"] => bench::passwords(),
+        ["bench", "outbox"] => bench_outbox::outbox(),
         _ => Err(USAGE.into()),
     };
     match done {

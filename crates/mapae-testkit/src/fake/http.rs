@@ -113,6 +113,11 @@ impl HttpStub {
         lock(&self.requests).clone()
     }
 
+    /// How many requests of that method there were so far.
+    pub fn calls_of(&self, method: &str) -> usize {
+        lock(&self.requests).iter().filter(|request| request.method == method).count()
+    }
+
     /// How many requests there were so far.
     pub fn calls(&self) -> usize {
         lock(&self.requests).len()
