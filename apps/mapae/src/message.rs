@@ -8,8 +8,10 @@ use mapae_application::ports::store::OutboxFilter;
 use mapae_application::ports::{
     MessageRenderer as _, OutgoingEmail, OutgoingSms, SecretRng as _, Store,
 };
+use mapae_domain::outbox::SendOutcome;
 use mapae_domain::{
-    Channel, Contact, DeliveryReason, DeliveryStatus, EmailAddress, Locale, MessageId, PhoneNumber,
+    Channel, Contact, DeliveryReason, DeliveryStatus, EmailAddress, Locale, MessageId,
+    OutboxMessage, PhoneNumber, RetryPolicy,
 };
 use mapae_system::{SystemClock, SystemRng};
 
@@ -90,6 +92,13 @@ async fn send(
         };
         format!("{key} has no sender of that name")
     };
+    let numbers = &config.verification;
+    let sample = MessageContent::Verification {
+        purpose: "test".to_owned(),
+        code: "0".repeat(usize::from(numbers.code_length)),
+        link_key: None,
+        minutes: numbers.sms_lifetime.0.as_secs() / 60,
+    };
     let (name, receipt) = match &to {
         Contact::Email(address) => {
             let mut all = senders.email.into_iter();
@@ -100,13 +109,27 @@ async fn send(
         Contact::Phone(number) => {
             let mut all = senders.sms.into_iter();
             let (name, sender) = all.find(|(name, _)| wanted(name)).ok_or_else(none)?;
-            let (content, to) = (MessageContent::Test, number.clone());
+            // What was approved for AlimTalk is a code's text alone.
+            let content = if name == "alimtalk" { sample } else { MessageContent::Test };
+            let to = number.clone();
             let text = messages.sms(&content, locale)?;
             (name, sender.send(&OutgoingSms { id, to, text, content }).await?)
         }
     };
-    let provider_id = receipt.provider_id.unwrap_or_else(|| "without a name".to_owned());
-    print(&format!("{name} took the message: {provider_id}"));
+    let named = receipt.provider_id.clone().unwrap_or_else(|| "without a name".to_owned());
+    print(&format!("{name} took the message {id}: {named}"));
+    // Kept as any other, so that what becomes of it is known.
+    let taken = SendOutcome::Sent {
+        sender: Some(name.to_owned()),
+        provider_id: receipt.provider_id,
+        ask: receipt.ask,
+    };
+    let random = &mut |bytes: &mut [u8]| rng.fill(bytes);
+    let message = OutboxMessage::queue(id, to.channel(), None, Vec::new(), now, now);
+    let message = message.tried(taken, &RetryPolicy::default(), now, random);
+    let mut work = store.begin().await?;
+    work.insert_message(&message).await?;
+    work.commit().await?;
     store.close().await?;
     Ok(())
 }

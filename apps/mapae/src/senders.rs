@@ -13,7 +13,7 @@ use mapae_sms_sens::{
 use zeroize::Zeroizing;
 
 use crate::Failure;
-use crate::config::{self, Config, Tls};
+use crate::config::{self, Config, TlsMode};
 
 /// What sends, by the names that the configuration has for it.
 #[derive(Default)]
@@ -96,9 +96,9 @@ impl Senders {
     fn add_smtp(&mut self, config: &Config, clock: &Arc<dyn Clock>) -> Result<(), Failure> {
         let smtp = &config.mail.smtp;
         let (tls, port) = match smtp.tls {
-            Tls::Implicit => (SmtpTls::Implicit, 465),
-            Tls::StartTls => (SmtpTls::StartTls, 587),
-            Tls::None => (SmtpTls::None, 25),
+            TlsMode::Implicit => (SmtpTls::Implicit, 465),
+            TlsMode::StartTls => (SmtpTls::StartTls, 587),
+            TlsMode::None => (SmtpTls::None, 25),
         };
         let authorities = match &smtp.ca_certificates {
             Some(path) => Some(std::fs::read(path).map_err(|_| {
@@ -152,8 +152,9 @@ impl Senders {
             service_name: config.messages.service_name.clone(),
             from: config.sms.from.clone().unwrap_or_default(),
         };
-        let sender = AlimTalkSender::new(sens_client(config, clock)?, settings)?;
-        self.sms.push(("alimtalk", Arc::new(sender)));
+        let sender = Arc::new(AlimTalkSender::new(sens_client(config, clock)?, settings)?);
+        self.sms.push(("alimtalk", sender.clone()));
+        self.diagnosed.push(sender);
         Ok(())
     }
 }

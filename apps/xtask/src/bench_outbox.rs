@@ -40,45 +40,53 @@ async fn measure() -> Result<(), Failure> {
         _ => HttpReply::json(200, r#"{"messages": []}"#),
     })
     .await;
+    let sent = async |count: usize| {
+        while provider.calls_of("POST") < count {
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+    };
+
+    let folder = tempfile::tempdir()?;
+    let (application, worker) = system(folder.path(), &provider.origin()).await?;
+    let (stop, running) = run(worker);
+    let mut waits = Vec::new();
+    for nth in 0..SINGLE {
+        begin(&application, nth).await?;
+        let committed = Instant::now();
+        sent(nth + 1).await;
+        waits.push(committed.elapsed().as_secs_f64() * 1_000.0);
+        // Until it is taken and recorded: each message meets a worker that sleeps.
+        tokio::time::sleep(ANSWER * 3).await;
+    }
+    drop(stop);
+    running.await?;
+    println!("{SINGLE} messages one by one: minimum, median, maximum");
+    print("from the commit to the provider", "ms", &mut waits);
+
     let folder = tempfile::tempdir()?;
     let (application, worker) = system(folder.path(), &provider.origin()).await?;
     for nth in 0..MESSAGES {
         begin(&application, nth).await?;
     }
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let begun = Instant::now();
-    // Whoever holds the sender stops the worker by dropping it.
-    let running = tokio::spawn(worker.run(async move { drop(stopped.await) }));
-    let sent = async |count: usize| {
-        let mut asked = 0;
-        while asked < count {
-            tokio::time::sleep(Duration::from_micros(200)).await;
-            asked = provider.calls_of("POST");
-        }
-    };
-    sent(MESSAGES).await;
-    let took = begun.elapsed();
-    let rate = MESSAGES as f64 / took.as_secs_f64();
+    let (stop, running) = run(worker);
+    sent(SINGLE + MESSAGES).await;
+    let took = begun.elapsed().as_secs_f64();
+    drop(stop);
+    running.await?;
     println!(
-        "{MESSAGES} messages in {:.2} s: {rate:.0} a second, {} at once, a provider that answers in {} ms, SQLite with every commit on the disk",
-        took.as_secs_f64(),
+        "{MESSAGES} messages in {took:.2} s: {:.0} a second, {} at once, a provider that answers in {} ms, SQLite with every commit on the disk",
+        MESSAGES as f64 / took,
         WorkerSettings::default().concurrency,
         ANSWER.as_millis(),
     );
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let mut waits = Vec::new();
-    for nth in MESSAGES..MESSAGES + SINGLE {
-        begin(&application, nth).await?;
-        let committed = Instant::now();
-        sent(nth + 1).await;
-        waits.push(committed.elapsed().as_secs_f64() * 1_000.0);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    println!("{SINGLE} messages one by one: minimum, median, maximum");
-    print("from the commit to the provider", "ms", &mut waits);
-    drop(stop);
-    running.await?;
     Ok(())
+}
+
+/// Runs a worker until what is given back is dropped.
+fn run(worker: Worker) -> (tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    (stop, tokio::spawn(worker.run(async move { drop(stopped.await) })))
 }
 
 async fn begin(application: &Application, nth: usize) -> Result<(), Failure> {

@@ -70,7 +70,7 @@ impl SesSender {
     /// Whether the sender's address, or else its domain, is a verified identity.
     async fn identity_finding(&self) -> Finding {
         const WHAT: &str = "SES, sender";
-        let address = self.from_address();
+        let address = self.sender_address();
         let domain = address.rsplit_once('@').map_or(address, |(_, domain)| domain);
         for identity in [address, domain] {
             match self.client.get_email_identity().email_identity(identity).send().await {

@@ -20,6 +20,8 @@ use crate::pace::Pace;
 
 /// The tag by which events name the message.
 pub(crate) const TAG: &str = "mapae_message";
+/// How long a message waits for the account's answer.
+const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often the account is asked what it may send.
 const ASK_ACCOUNT: Duration = Duration::from_secs(3_600);
 
@@ -50,7 +52,7 @@ impl SesSender {
     }
 
     /// The address that mail is from.
-    pub(crate) fn from_address(&self) -> &str {
+    pub(crate) fn sender_address(&self) -> &str {
         self.settings
             .from
             .rsplit_once('<')
@@ -69,7 +71,12 @@ impl SesSender {
         if !due || mine.is_err() {
             return;
         }
-        match self.client.get_account().send().await {
+        let asked = tokio::time::timeout(ACCOUNT_TIMEOUT, self.client.get_account().send()).await;
+        let Ok(account) = asked else {
+            tracing::warn!("SES does not tell the account's rate in time");
+            return;
+        };
+        match account {
             Ok(account) => {
                 if let Some(quota) = account.send_quota() {
                     tracing::info!(per_second = quota.max_send_rate(), "SES account asked");

@@ -6,7 +6,7 @@ use lettre::transport::smtp::extension::ClientId;
 use mapae_application::ports::SendError;
 use mapae_domain::Timestamp;
 
-use crate::reply::{Step, what_it_means, within};
+use crate::reply::{Deadline, Step, what_it_means, within};
 use crate::sender::{SmtpSender, SmtpTls};
 
 /// How long a connection may wait for its next message before it is given up: servers close them.
@@ -32,10 +32,10 @@ impl Connection {
 
 impl SmtpSender {
     /// A connection that waits, or a new one.
-    pub(crate) async fn connection(&self) -> Result<Connection, SendError> {
+    pub(crate) async fn connection(&self, deadline: Deadline<'_>) -> Result<Connection, SendError> {
         match self.waiting() {
             Some(connection) => Ok(connection),
-            None => self.connect().await,
+            None => self.connect(deadline).await,
         }
     }
 
@@ -63,7 +63,7 @@ impl SmtpSender {
 
     /// Connects, with TLS as it is configured, and logs in. Where TLS cannot be had, nothing is said
     /// to the server that anybody on the way may not read.
-    pub(crate) async fn connect(&self) -> Result<Connection, SendError> {
+    pub(crate) async fn connect(&self, deadline: Deadline<'_>) -> Result<Connection, SendError> {
         let settings = &self.settings;
         let name = self.hello_name();
         let tls = match settings.tls {
@@ -73,20 +73,20 @@ impl SmtpSender {
         let server = (settings.host.as_str(), settings.port);
         let connecting =
             AsyncSmtpConnection::connect_tokio1(server, Some(settings.timeout), &name, tls, None);
-        let mut smtp = within(settings.timeout, Step::Connect, connecting).await?;
+        let mut smtp = within(deadline, Step::Connect, connecting).await?;
         if settings.tls == SmtpTls::StartTls {
             if !smtp.can_starttls() {
                 return Err(SendError::Broken(
                     "the server offers no STARTTLS; nothing was said to it".to_owned(),
                 ));
             }
-            within(settings.timeout, Step::Tls, smtp.starttls(self.tls()?, &name)).await?;
+            within(deadline, Step::Tls, smtp.starttls(self.tls()?, &name)).await?;
         }
         if let Some(credentials) = self.credentials() {
             // In the clear to this machine alone: `SmtpSender::new` holds that.
             let mechanisms = [Mechanism::Plain, Mechanism::Login];
             let answer = smtp.auth(&mechanisms, &credentials);
-            within(settings.timeout, Step::LogIn, answer).await?;
+            within(deadline, Step::LogIn, answer).await?;
         }
         Ok(Connection { smtp, messages: 0, idle_since: None })
     }

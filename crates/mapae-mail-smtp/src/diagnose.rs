@@ -7,7 +7,7 @@ use crate::sender::{SmtpSender, SmtpTls};
 impl Diagnose for SmtpSender {
     async fn diagnose(&self) -> Vec<Finding> {
         const WHAT: &str = "SMTP";
-        let mut connection = match self.connect().await {
+        let mut connection = match self.connect(self.deadline()).await {
             Ok(connection) => connection,
             Err(error @ SendError::Broken(_)) => {
                 let why = "mail.smtp.tls, ca_certificates, username and password";

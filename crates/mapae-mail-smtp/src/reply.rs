@@ -5,8 +5,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use lettre::transport::smtp::Error;
-use mapae_application::ports::SendError;
-use mapae_domain::DeliveryReason;
+use mapae_application::ports::{Clock, SendError};
+use mapae_domain::{DeliveryReason, Timestamp};
 
 /// How long a server is left alone that says it has had enough for now (454).
 const THROTTLED: Duration = Duration::from_secs(5);
@@ -44,13 +44,21 @@ impl Step {
     }
 }
 
-/// Waits for a step, for so long.
+/// Until when a conversation may go on: a server that is slow at each step is slow in all.
+#[derive(Clone, Copy)]
+pub(crate) struct Deadline<'a> {
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) at: Timestamp,
+}
+
+/// Waits for a step, as long as there is time.
 pub(crate) async fn within<T>(
-    timeout: Duration,
+    deadline: Deadline<'_>,
     step: Step,
     answer: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, SendError> {
-    match tokio::time::timeout(timeout, answer).await {
+    let left = deadline.clock.now().until(deadline.at);
+    match tokio::time::timeout(left, answer).await {
         Ok(answer) => answer.map_err(|error| what_it_means(&error, step)),
         Err(_) => Err(no_answer(step, "no answer in time")),
     }

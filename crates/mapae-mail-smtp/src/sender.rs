@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::connect::Connection;
 use crate::message::{recipient, write};
-use crate::reply::{Step, within};
+use crate::reply::{Deadline, Step, within};
 
 /// What a certificate in PEM begins with (RFC 7468 §5.1).
 const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
@@ -43,7 +43,7 @@ pub struct SmtpSettings {
     pub authorities: Option<Vec<u8>>,
     /// Who the mail is from: `Mapae <no-reply@example.com>`.
     pub from: String,
-    /// How long each step may take.
+    /// How long a mail may take, from the connection to the last word.
     pub timeout: Duration,
 }
 
@@ -116,34 +116,40 @@ impl SmtpSender {
         Some(Credentials::new(username.clone(), password.as_str().to_owned()))
     }
 
+    /// Until when a conversation that begins now may go on.
+    pub(crate) fn deadline(&self) -> Deadline<'_> {
+        let at = self.clock.now().plus(self.settings.timeout);
+        Deadline { clock: &*self.clock, at }
+    }
+
     /// Hands a mail over.
     async fn hand_over(
         &self,
+        deadline: Deadline<'_>,
         connection: &mut Connection,
         to: &Address,
         mail: &[u8],
     ) -> Result<(), SendError> {
-        let timeout = self.settings.timeout;
         let smtp = &mut connection.smtp;
-        within(timeout, Step::Recipient, smtp.command(Rcpt::new(to.clone(), Vec::new()))).await?;
-        within(timeout, Step::Data, smtp.command(Data)).await?;
-        within(timeout, Step::Message, smtp.message(mail)).await?;
+        within(deadline, Step::Recipient, smtp.command(Rcpt::new(to.clone(), Vec::new()))).await?;
+        within(deadline, Step::Data, smtp.command(Data)).await?;
+        within(deadline, Step::Message, smtp.message(mail)).await?;
         Ok(())
     }
 
     /// Announces a mail. A connection that the server has closed while it waited is replaced: until
     /// here nothing was handed over.
-    async fn announce(&self) -> Result<Connection, SendError> {
+    async fn announce(&self, deadline: Deadline<'_>) -> Result<Connection, SendError> {
         let announce = async |connection: &mut Connection| {
             let from = Mail::new(Some(self.from.email.clone()), Vec::new());
             let announced = connection.smtp.command(from);
-            within(self.settings.timeout, Step::Sender, announced).await
+            within(deadline, Step::Sender, announced).await
         };
-        let mut connection = self.connection().await?;
+        let mut connection = self.connection(deadline).await?;
         match announce(&mut connection).await {
             Ok(_) => Ok(connection),
             Err(SendError::Temporary(_)) if connection.is_used() => {
-                let mut connection = self.connect().await?;
+                let mut connection = self.connect(deadline).await?;
                 announce(&mut connection).await?;
                 Ok(connection)
             }
@@ -157,9 +163,10 @@ impl EmailSender for SmtpSender {
     async fn send(&self, email: &OutgoingEmail) -> Result<SendReceipt, SendError> {
         let to = recipient(email)?;
         let (name, mail) = write(email, &self.from, &to, self.clock.now())?;
-        let mut connection = self.announce().await?;
+        let deadline = self.deadline();
+        let mut connection = self.announce(deadline).await?;
         // A connection over which something failed is not used again.
-        self.hand_over(&mut connection, &to, &mail).await?;
+        self.hand_over(deadline, &mut connection, &to, &mail).await?;
         self.keep(connection);
         Ok(SendReceipt { provider_id: Some(name), ask: false })
     }

@@ -1,6 +1,6 @@
 //! The sender against a server of the test's own. TLS is tried against a real server, by the
 //! end-to-end tests.
-#![expect(clippy::expect_used, clippy::panic, reason = "test code: what fails here fails a test")]
+#![expect(clippy::expect_used, reason = "test code: what fails here fails a test")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -71,6 +71,14 @@ impl AlimTalkSender {
         Ok(Self { client, path, settings: AlimTalkSettings { from, ..settings } })
     }
 
+    pub(crate) fn client(&self) -> &SensClient {
+        &self.client
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The approved text with this message's values.
     fn text(&self, content: &MessageContent) -> Result<String, SendError> {
         let MessageContent::Verification { code, minutes, .. } = content else {

@@ -60,14 +60,17 @@ impl Kind {
         if unmappable {
             return refused("the text holds a sign that EUC-KR lacks");
         }
-        match encoded.len() {
-            0 => refused("the text is empty"),
-            ..=SMS_BYTES => Ok(Self::Sms),
-            _ if country != KOREA => {
-                refused("the text is too long for an SMS, and LMS stay in Korea")
-            }
-            ..=LMS_BYTES => Ok(Self::Lms),
-            _ => refused("the text is too long for an LMS"),
+        let bytes = encoded.len();
+        if bytes == 0 {
+            refused("the text is empty")
+        } else if bytes <= SMS_BYTES {
+            Ok(Self::Sms)
+        } else if country != KOREA {
+            refused("the text is too long for an SMS, and LMS stay in Korea")
+        } else if bytes <= LMS_BYTES {
+            Ok(Self::Lms)
+        } else {
+            refused("the text is too long for an LMS")
         }
     }
 }

@@ -113,8 +113,8 @@ async fn killed_around_a_send_no_message_is_lost_and_its_code_is_good() {
     tokio::time::sleep(ANOTHER_TRY).await;
     let received = received(&sens);
     let duplicates: usize = received.values().map(|times| times - 1).sum();
-    assert!(received.values().all(|times| *times <= 2), "a kill costs one duplicate at the most");
-    assert!(duplicates <= kills);
+    // A message can be under way at more than one kill; each kill costs one duplicate at the most.
+    assert!(duplicates <= kills, "{duplicates} duplicates of {kills} kills");
     if kills >= 100 {
         #[expect(clippy::print_stderr, reason = "the figures of the long form")]
         {

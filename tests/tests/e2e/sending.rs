@@ -283,19 +283,11 @@ async fn smtp_that_cannot_now_is_asked_again_and_a_reader_that_is_none_is_not() 
 #[tokio::test]
 async fn reports_are_refused_unless_they_are_genuine_and_topics_are_configured() {
     let server = Server::start().await;
-    let report = |server: &Server, body: &'static str| {
+    let report = async |server: &Server, body: &str| {
         let headers = [("content-type", "text/plain; charset=UTF-8")];
         let body = Some(body.as_bytes().to_vec());
-        let server = server.origin().to_owned();
-        async move {
-            let client = reqwest::Client::new();
-            let request =
-                client.post(format!("{server}/v1/hooks/ses")).header(headers[0].0, headers[0].1);
-            let answer = request.body(body.unwrap_or_default()).send().await.expect("an answer");
-            let status = answer.status().as_u16();
-            let text = answer.text().await.expect("a body");
-            (status, serde_json::from_str::<Value>(&text).expect("JSON")["code"].clone())
-        }
+        let answer = server.send(reqwest::Method::POST, "/v1/hooks/ses", &headers, body).await;
+        (answer.status.as_u16(), answer.json()["code"].clone())
     };
     assert_eq!(report(&server, "{}").await, (404, json!("hook_not_configured")));
     let ses = HttpStub::start(|_| HttpReply::json(200, "{}")).await;

@@ -6,7 +6,7 @@
 
 mod sending;
 
-pub(crate) use sending::{MailConfig, MailSender, OutboxConfig, SmsConfig, SmsSender, Tls};
+pub(crate) use sending::{MailConfig, MailSender, OutboxConfig, SmsConfig, SmsSender, TlsMode};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

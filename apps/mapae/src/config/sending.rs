@@ -90,7 +90,7 @@ impl Default for SesConfig {
 /// How a connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Tls {
+pub(crate) enum TlsMode {
     Implicit,
     StartTls,
     None,
@@ -103,7 +103,7 @@ pub(crate) struct SmtpConfig {
     pub(crate) host: String,
     /// The port; that of `tls` where absent.
     pub(crate) port: Option<u16>,
-    pub(crate) tls: Tls,
+    pub(crate) tls: TlsMode,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<ConfigSecret>,
     /// Certificates of authorities that are trusted beside the public ones.
@@ -116,7 +116,7 @@ impl Default for SmtpConfig {
         Self {
             host: String::new(),
             port: None,
-            tls: Tls::StartTls,
+            tls: TlsMode::StartTls,
             username: None,
             password: None,
             ca_certificates: None,

@@ -58,7 +58,7 @@ impl Default for WorkerSettings {
     fn default() -> Self {
         Self {
             concurrency: 32,
-            send_timeout: Duration::from_secs(20),
+            send_timeout: Duration::from_secs(15),
             lease: Duration::from_secs(60),
             poll: Duration::from_secs(1),
             grace: Duration::from_secs(10),
