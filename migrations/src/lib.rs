@@ -13,6 +13,7 @@ mod m20261121_000006_inbox;
 mod m20261121_000007_signing_keys;
 mod m20261121_000008_idempotency_keys;
 mod m20261121_000009_outcomes;
+mod m20261121_000010_session_clients;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000007_signing_keys::Migration),
             Box::new(m20261121_000008_idempotency_keys::Migration),
             Box::new(m20261121_000009_outcomes::Migration),
+            Box::new(m20261121_000010_session_clients::Migration),
         ]
     }
 }

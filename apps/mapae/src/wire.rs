@@ -134,8 +134,9 @@ pub(crate) async fn build(
         settings: config.worker()?,
     };
     // Whoever reads the inbox reads everyone's codes.
+    let trusted_proxies = config.trusted_proxies()?;
     let inbox = (config.mode == Mode::Development).then_some(inbox);
-    Ok(System { store, application, worker, http: HttpSettings { rng, inbox } })
+    Ok(System { store, application, worker, http: HttpSettings { rng, trusted_proxies, inbox } })
 }
 
 /// What can look at itself.

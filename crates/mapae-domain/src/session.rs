@@ -5,6 +5,7 @@
 //! successor again, so that a lost answer or two tabs at once log nobody out; used later, it must
 //! be somebody's copy, and the session ends (RFC 9700 §4.14.2).
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::id::{SessionId, UserId};
@@ -131,6 +132,36 @@ impl std::fmt::Debug for SessionSeed {
     }
 }
 
+/// From where a session was opened, for its user to recognise it by.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SessionClient {
+    /// What the device or program calls itself.
+    pub device: Option<String>,
+    /// The network address that it asked from.
+    pub address: Option<IpAddr>,
+}
+
+impl SessionClient {
+    /// Greatest length of what is kept of a device's name, in characters.
+    pub const MAX_DEVICE: usize = 120;
+
+    /// A client that calls itself so, asking from there. Whatever it calls itself is cut to a length
+    /// and rid of control characters: it is for people to read.
+    pub fn new(device: Option<&str>, address: Option<IpAddr>) -> Self {
+        let shown = |device: &str| {
+            let visible = device.chars().filter(|c| !c.is_control());
+            visible.take(Self::MAX_DEVICE).collect::<String>().trim().to_owned()
+        };
+        Self { device: device.map(shown).filter(|device| !device.is_empty()), address }
+    }
+}
+
+impl std::fmt::Debug for SessionClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionClient(…)")
+    }
+}
+
 /// A session as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
@@ -148,6 +179,8 @@ pub struct SessionRecord {
     pub authenticated_at: Timestamp,
     /// How they did.
     pub methods: Vec<AuthMethod>,
+    /// From where it was opened.
+    pub client: SessionClient,
     /// When the session was opened.
     pub created_at: Timestamp,
     /// When the current refresh token was made.
@@ -173,6 +206,8 @@ pub struct NewSession {
     pub seed: SessionSeed,
     /// How the person showed who they are, now.
     pub methods: Vec<AuthMethod>,
+    /// From where.
+    pub client: SessionClient,
 }
 
 /// What becomes of a refresh.
@@ -204,6 +239,7 @@ impl Session {
             auth_generation: new.auth_generation,
             authenticated_at: now,
             methods: new.methods,
+            client: new.client,
             created_at: now,
             rotated_at: now,
             idle_expires_at: now.plus(policy.refresh_lifetime.min(policy.session_lifetime)),
@@ -292,6 +328,7 @@ mod tests {
             auth_generation: 3,
             seed: SessionSeed::from_bytes([0; 32]),
             methods: vec![AuthMethod::Password],
+            client: SessionClient::default(),
         };
         Session::open(new, &SessionPolicy::default(), START)
     }
@@ -321,6 +358,14 @@ mod tests {
         assert_eq!(refresh(&next, 0, after(69)), RefreshDecision::Repeat);
         // The window is fixed: the repeat above did not move it.
         assert_eq!(ended(&refresh(&next, 0, after(70))), Some(SessionEnd::Replayed));
+    }
+
+    #[test]
+    fn what_a_device_calls_itself_is_cut_and_cleaned() {
+        let device = |name: &str| SessionClient::new(Some(name), None).device;
+        assert_eq!(device(" Phone\r\nof \u{1b}[31mMinji "), Some("Phoneof [31mMinji".to_owned()));
+        assert_eq!(device(&"가".repeat(500)).map(|name| name.chars().count()), Some(120));
+        assert_eq!(device("\n \t"), None);
     }
 
     #[test]

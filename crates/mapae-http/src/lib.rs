@@ -6,6 +6,7 @@
 
 mod allow;
 mod caller;
+mod client;
 mod delivery;
 mod document;
 mod framework;
@@ -17,6 +18,7 @@ mod payload;
 mod problem;
 mod registration;
 mod service;
+mod session;
 mod time;
 mod token;
 mod user;
@@ -32,6 +34,7 @@ use poem::{Endpoint, EndpointExt as _, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
 use serde_json::Value;
 
+pub use client::{InvalidNetwork, Network};
 pub use payload::MAX_BODY;
 
 /// Where an operation stands in the document.
@@ -56,6 +59,8 @@ pub(crate) enum Tag {
 pub struct HttpSettings {
     /// Draws the ids of requests.
     pub rng: Arc<dyn SecretRng>,
+    /// The networks whose word on where a request comes from is taken.
+    pub trusted_proxies: Vec<Network>,
     /// The inbox, in development; without one there are no pages and operations of it.
     pub inbox: Option<Arc<Inbox>>,
 }
@@ -65,6 +70,7 @@ type Apis = (
     verification::VerificationApi,
     token::TokenApi,
     user::UserApi,
+    session::SessionApi,
     hook::HookApi,
     service::ServiceApi,
 );
@@ -85,6 +91,7 @@ const APIS: Apis = (
     verification::VerificationApi,
     token::TokenApi,
     user::UserApi,
+    session::SessionApi,
     hook::HookApi,
     service::ServiceApi,
 );
@@ -133,6 +140,7 @@ pub fn service(
     });
     let endpoint = endpoint
         .data(application)
+        .data(client::TrustedProxies(settings.trusted_proxies.into()))
         .with(CatchPanic::new().with_handler(middleware::panicked))
         .with(middleware::Surround { rng: settings.rng });
     match settings.inbox {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::Tag;
 use crate::caller::{PreferredLocale, RegistrationBearer, idempotency_key};
+use crate::client::Client;
 use crate::payload::{ApiJson, OnlyObject, Reply, Secret};
 use crate::problem::{Failure, Problem, problems};
 use crate::token::TokenPair;
@@ -256,10 +257,11 @@ impl RegistrationApi {
         application: Data<&Arc<Application>>,
         /// The registration's id.
         id: Path<String>,
+        Client(client): Client,
         body: ApiJson<TakeTokensBody>,
     ) -> Result<Reply<200, TokenPair>, Failure<TokensProblems>> {
         let token = body.value.registration_token;
-        match application.take_registration_tokens(parse_id(&id)?, token.expose()).await {
+        match application.take_registration_tokens(parse_id(&id)?, token.expose(), &client).await {
             Ok(pair) => Ok(Reply(pair.into())),
             Err(RegistrationTokensError::NotFound) => Err(not_found().into()),
             Err(RegistrationTokensError::Refused(refused)) => Err(refused_problem(refused).into()),

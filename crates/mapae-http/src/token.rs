@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mapae_application::Application;
 use mapae_application::session::{
-    AuthenticateError, LogIn, LogInError, ReceiptLogInError, RefreshError, RevokeError,
+    AuthenticateError, LogIn, LogInError, ReceiptLogInError, RefreshError, RevokeError, RevokeScope,
 };
 use mapae_domain::{AccessClaims, Timestamp};
 use poem::http::StatusCode;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::Tag;
 use crate::caller::OptionalBearer;
+use crate::client::Client;
 use crate::payload::{ApiJson, NoContent, Reply, Secret};
 use crate::problem::{Failure, FieldProblem, Problem, problems};
 
@@ -90,7 +91,8 @@ impl Example for VerifyBody {
 pub(crate) struct RevokeBody {
     /// A refresh token of the session that ends. Where absent, the bearer's own session ends.
     refresh_token: Option<Secret>,
-    /// Which sessions end: `this` one, which is also meant where it is absent.
+    /// Which sessions end: `this` one, which is also meant where it is absent, the account's `others`,
+    /// or `all`.
     scope: Option<String>,
 }
 
@@ -273,10 +275,11 @@ impl TokenApi {
     async fn log_in(
         &self,
         application: Data<&Arc<Application>>,
+        Client(client): Client,
         body: ApiJson<LogInBody>,
     ) -> Result<Reply<200, TokenPair>, Failure<LogInProblems>> {
         let LogInBody { login, password } = body.value;
-        let command = LogIn { login, password: password.into_inner() };
+        let command = LogIn { login, password: password.into_inner(), client };
         match application.log_in(command).await {
             Ok(pair) => Ok(Reply(pair.into())),
             Err(LogInError::Invalid(errors)) => Err(Problem::invalid(&errors).into()),
@@ -296,9 +299,10 @@ impl TokenApi {
     async fn log_in_with_receipt(
         &self,
         application: Data<&Arc<Application>>,
+        Client(client): Client,
         body: ApiJson<ReceiptBody>,
     ) -> Result<Reply<200, TokenPair>, Failure<ReceiptProblems>> {
-        match application.log_in_with_receipt(body.value.receipt.expose()).await {
+        match application.log_in_with_receipt(body.value.receipt.expose(), &client).await {
             Ok(pair) => Ok(Reply(pair.into())),
             Err(ReceiptLogInError::ReceiptRefused) => {
                 let detail = "The receipt is not good, or not any more.";
@@ -350,8 +354,8 @@ impl TokenApi {
 
     /// Log out
     ///
-    /// Ends a session: no refresh and no operation of this service goes with it any more. A refresh
-    /// token that is none is no error.
+    /// Ends a session, or the account's other ones: no refresh and no operation of this service goes
+    /// with them any more. A refresh token that is none is no error.
     #[oai(path = "/revoke", method = "post", operation_id = "revokeTokens")]
     async fn revoke(
         &self,
@@ -360,15 +364,19 @@ impl TokenApi {
         body: ApiJson<RevokeBody>,
     ) -> Result<NoContent, Failure<RevokeProblems>> {
         let RevokeBody { refresh_token, scope } = body.value;
-        if scope.is_some_and(|scope| scope != "this") {
+        let scope = match scope.as_deref() {
+            None => Some(RevokeScope::This),
+            Some(name) => RevokeScope::from_name(name),
+        };
+        let Some(scope) = scope else {
             let (field, code) = ("scope".to_owned(), "unknown_value".to_owned());
             let message = "is not one of the allowed values".to_owned();
             return Err(Problem::invalid_fields(vec![FieldProblem { field, code, message }]).into());
-        }
+        };
         let ended = match (refresh_token, bearer) {
-            (Some(token), _) => application.revoke_refresh_token(token.expose()).await,
+            (Some(token), _) => application.revoke_refresh_token(token.expose(), scope).await,
             (None, Some(bearer)) => match application.authenticate(&bearer).await {
-                Ok(caller) => application.end_session(caller.claims.session).await,
+                Ok(caller) => application.end_sessions(caller.claims.session, scope).await,
                 Err(AuthenticateError::Token(_) | AuthenticateError::SessionEnded) => {
                     return Err(nothing_to_revoke().into());
                 }

@@ -1,12 +1,12 @@
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{SessionReads, SessionWrites};
-use mapae_domain::session::{SessionEnd, SessionRecord, SessionSeed};
+use mapae_domain::session::{SessionClient, SessionEnd, SessionRecord, SessionSeed};
 use mapae_domain::{AuthMethod, Session, SessionId, Timestamp, User, UserId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use crate::convert::{array, counter, joined, known, split};
@@ -25,6 +25,8 @@ fn to_row(session: &Session) -> Model {
         auth_generation: i64::from(record.auth_generation),
         authenticated_at: record.authenticated_at.as_micros(),
         methods: joined(record.methods.iter().map(|method| method.as_str())),
+        device: record.client.device.clone(),
+        address: record.client.address.map(|address| address.to_string()),
         created_at: record.created_at.as_micros(),
         rotated_at: record.rotated_at.as_micros(),
         idle_expires_at: record.idle_expires_at.as_micros(),
@@ -51,6 +53,14 @@ fn from_row(row: &Model) -> Result<Session, StoreError> {
         methods: split(&row.methods)
             .map(|name| known(AuthMethod::from_name(name)))
             .collect::<Result<_, _>>()?,
+        client: SessionClient {
+            device: row.device.clone(),
+            address: row
+                .address
+                .as_deref()
+                .map(|address| known(address.parse().ok()))
+                .transpose()?,
+        },
         created_at: Timestamp::from_micros(row.created_at),
         rotated_at: Timestamp::from_micros(row.rotated_at),
         idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
@@ -58,6 +68,9 @@ fn from_row(row: &Model) -> Result<Session, StoreError> {
         ended,
     }))
 }
+
+/// How many sessions of a user are listed.
+const MOST_LISTED: u64 = 100;
 
 #[async_trait]
 impl SessionReads for Transaction {
@@ -70,6 +83,25 @@ impl SessionReads for Transaction {
         let find = user::Entity::find_by_id(row.user_id);
         let Some(owner) = find.one(&self.0).await.map_err(store_error)? else { return Ok(None) };
         Ok(Some((from_row(&row)?, self.with_contacts(owner).await?)))
+    }
+
+    async fn open_sessions_of_user(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<Session>, StoreError> {
+        let rows = Entity::find()
+            .filter(Column::UserId.eq(user.as_uuid()))
+            .filter(Column::EndedAt.is_null())
+            .filter(Column::IdleExpiresAt.gt(now.as_micros()))
+            .filter(Column::ExpiresAt.gt(now.as_micros()))
+            .order_by_desc(Column::RotatedAt)
+            .order_by_desc(Column::Id)
+            .limit(MOST_LISTED)
+            .all(&self.0)
+            .await
+            .map_err(store_error)?;
+        rows.iter().map(from_row).collect()
     }
 }
 
@@ -106,6 +138,25 @@ impl SessionWrites for Transaction {
             .exec(&self.0)
             .await
             .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn end_sessions_of_user(
+        &mut self,
+        user: UserId,
+        except: Option<SessionId>,
+        why: SessionEnd,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut ended = Entity::update_many()
+            .col_expr(Column::EndedAt, Expr::value(now.as_micros()))
+            .col_expr(Column::EndReason, Expr::value(why.as_str()))
+            .filter(Column::UserId.eq(user.as_uuid()))
+            .filter(Column::EndedAt.is_null());
+        if let Some(except) = except {
+            ended = ended.filter(Column::Id.ne(except.as_uuid()));
+        }
+        ended.exec(&self.0).await.map_err(store_error)?;
         Ok(())
     }
 }

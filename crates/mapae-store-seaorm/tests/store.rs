@@ -57,7 +57,7 @@ async fn the_schema_goes_up_and_down_and_up_again() {
     assert!(made >= 12, "{made} tables");
     store.unmigrate().await.expect("the way back");
     assert_eq!(rows(&look, tables).await.len(), 0);
-    assert_eq!(store.migrate().await.expect("the schema"), 9);
+    assert_eq!(store.migrate().await.expect("the schema"), 10);
     assert_eq!(rows(&look, tables).await.len(), made);
 }
 
@@ -76,7 +76,7 @@ async fn processes_that_start_together_migrate_once() {
     for start in starts {
         applied += start.await.expect("a start");
     }
-    assert_eq!(applied, 9);
+    assert_eq!(applied, 10);
 }
 
 #[tokio::test]
@@ -153,6 +153,8 @@ async fn every_hot_look_up_has_an_index() {
         "UPDATE verifications SET standing = 'superseded' WHERE channel = 'email' AND contact = 'x' AND state = 'pending' AND standing = 'genuine' AND registration_id IS NOT NULL",
         "SELECT * FROM contact_sends WHERE contact_hash = x'00'",
         "SELECT * FROM sessions WHERE id = x'00'",
+        "SELECT * FROM sessions WHERE user_id = x'00' AND ended_at IS NULL AND expires_at > 1 ORDER BY rotated_at DESC LIMIT 100",
+        "UPDATE sessions SET ended_at = 1 WHERE user_id = x'00' AND ended_at IS NULL AND id <> x'01'",
         "SELECT * FROM outbox WHERE channel = 'sms' AND status = 'queued' AND due_at <= 1 ORDER BY due_at, id LIMIT 10",
         "SELECT status FROM outbox WHERE verification_id = x'00' ORDER BY created_at DESC, id DESC LIMIT 1",
         "SELECT * FROM outbox WHERE ask_at <= 1 ORDER BY ask_at, id LIMIT 16",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mapae_application::ports::SecretRng as _;
 use mapae_domain::registration::{Claimed, NewRegistration};
-use mapae_domain::session::NewSession;
+use mapae_domain::session::{NewSession, SessionClient};
 use mapae_domain::user::{UserRecord, UserStatus};
 use mapae_domain::verification::{Challenge, NewVerification, Standing, carries_link};
 use mapae_domain::{
@@ -220,6 +220,7 @@ pub fn a_session(user: UserId) -> Session {
         auth_generation: 0,
         seed: mapae_domain::session::SessionSeed::from_bytes(seed),
         methods: vec![AuthMethod::Password],
+        client: SessionClient::default(),
     };
     Session::open(new, &SessionPolicy::default(), START)
 }

@@ -12,6 +12,7 @@ mod readme;
 mod registration;
 mod secrecy;
 mod sending;
+mod session;
 mod token;
 mod verification;
 

@@ -17,6 +17,7 @@ use mapae_application::Settings;
 use mapae_application::outbox::WorkerSettings;
 use mapae_domain::user::PasswordPolicy;
 use mapae_domain::{Region, RegistrationPolicy, SessionPolicy, VerificationPolicy};
+use mapae_http::Network;
 use mapae_token_jwt::Algorithm;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -187,6 +188,8 @@ pub(crate) struct Config {
 pub(crate) struct ServerConfig {
     /// The address and port to listen on.
     pub(crate) listen: String,
+    /// The networks of the proxies in front, whose word on where a request comes from is taken.
+    pub(crate) trusted_proxies: Vec<String>,
     /// How long requests under way may take to finish once the process is told to stop.
     pub(crate) shutdown_grace: Length,
 }
@@ -195,6 +198,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
+            trusted_proxies: Vec::new(),
             shutdown_grace: Length(Duration::from_secs(20)),
         }
     }
@@ -408,6 +412,7 @@ impl Config {
         self.mail.check(self.mode)?;
         self.sms.check(self.mode)?;
         self.worker()?;
+        self.trusted_proxies()?;
         self.settings()?;
         self.algorithm()?;
         Ok(self)
@@ -475,12 +480,23 @@ impl Config {
 
     /// The numbers of the worker.
     pub(crate) fn worker(&self) -> Result<WorkerSettings, ConfigError> {
-        self.outbox.worker(self.mail.senders.len().max(self.sms.senders.len()))
+        let senders = self.mail.senders.len().max(self.sms.senders.len());
+        let worker = self.outbox.worker(senders)?;
+        Ok(WorkerSettings { sms_daily_limit: self.sms.daily_limit, ..worker })
     }
 
     /// The configuration as it is, without its secrets.
     pub(crate) fn shown(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self)
+    }
+
+    /// The networks of the proxies in front.
+    pub(crate) fn trusted_proxies(&self) -> Result<Vec<Network>, ConfigError> {
+        let parse = |text: &String| {
+            Network::parse(text)
+                .map_err(|why| ConfigError::Invalid(format!("server.trusted_proxies {why}")))
+        };
+        self.server.trusted_proxies.iter().map(parse).collect()
     }
 
     /// What signs tokens.

@@ -135,6 +135,8 @@ pub(crate) struct SmsConfig {
     pub(crate) from: Option<String>,
     /// The regions whose numbers get short messages.
     pub(crate) countries: Vec<String>,
+    /// How many short messages go out within 24 hours.
+    pub(crate) daily_limit: Option<u32>,
     pub(crate) sens: SensConfig,
     pub(crate) alimtalk: AlimTalkConfig,
 }
@@ -145,6 +147,7 @@ impl Default for SmsConfig {
             senders: vec![SmsSender::Inbox],
             from: None,
             countries: vec!["KR".to_owned()],
+            daily_limit: None,
             sens: SensConfig::default(),
             alimtalk: AlimTalkConfig::default(),
         }

@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mapae_domain::outbox::{Lease, Room, SendOutcome};
-use mapae_domain::{Channel, Contact, DeliveryReason, OutboxMessage, RetryPolicy, Timestamp};
+use mapae_domain::{
+    Channel, Contact, DeliveryReason, OutboxMessage, RetryPolicy, Timestamp, VerificationPolicy,
+};
 use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
 
 use super::event::address_hash;
 use super::route::Limits;
 use super::{Envelope, MessageContent, Route};
+use crate::ports::store::SendAllowance;
 use crate::ports::{
-    Clock, EmailSender, MessageRenderer, MessageSealer, OutgoingEmail, OutgoingSms, SecretHasher,
-    SecretRng, SmsSender, Store, StoreError,
+    Clock, EmailSender, HashContext, MessageRenderer, MessageSealer, OutgoingEmail, OutgoingSms,
+    SecretHasher, SecretRng, SmsSender, Store, StoreError,
 };
 
 /// Wakes the worker of this process when a message was committed, so that it leaves at once.
@@ -52,6 +55,9 @@ pub struct WorkerSettings {
     pub grace: Duration,
     /// When a failed message is tried again.
     pub retry: RetryPolicy,
+    /// How many short messages all workers together hand over within 24 hours; any number where
+    /// absent. Whoever has strangers send to numbers of their own does not spend more than that.
+    pub sms_daily_limit: Option<u32>,
 }
 
 impl Default for WorkerSettings {
@@ -63,6 +69,7 @@ impl Default for WorkerSettings {
             poll: Duration::from_secs(1),
             grace: Duration::from_secs(10),
             retry: RetryPolicy::default(),
+            sms_daily_limit: None,
         }
     }
 }
@@ -329,11 +336,36 @@ impl Worker {
                 self.email.send(clock, limits, &OutgoingEmail { id, to, content }).await
             }
             (Contact::Phone(to), content) => {
+                if let Some(until) = self.sms_used_up_until().await? {
+                    return Ok(SendOutcome::Postponed { until });
+                }
                 let text = self.renderer.sms(&content, locale)?;
                 self.sms.send(clock, limits, &OutgoingSms { id, to, text, content }).await
             }
         };
         Ok(outcome)
+    }
+
+    /// Counts a short message against the day's, and says until when there are none where they are
+    /// used up. A second try is a second message to whoever pays.
+    async fn sms_used_up_until(&self) -> Result<Option<Timestamp>, StoreError> {
+        let Some(limit) = self.settings.sms_daily_limit else { return Ok(None) };
+        let now = self.clock.now();
+        let all = self.secrets.hash(HashContext::ContactSends, &[b"every short message", b"day"]);
+        let mut work = self.store.begin().await?;
+        let window_end = now.plus(VerificationPolicy::CONTACT_WINDOW);
+        let allowance = work.count_contact_send(&all, limit, window_end, now).await?;
+        work.commit().await?;
+        Ok(match allowance {
+            SendAllowance::Allowed => None,
+            SendAllowance::Refused { retry_at } => {
+                tracing::error!(
+                    limit,
+                    "the short messages of the day are used up: sms.daily_limit"
+                );
+                Some(retry_at)
+            }
+        })
     }
 
     /// Stores what became of messages.

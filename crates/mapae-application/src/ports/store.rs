@@ -9,6 +9,7 @@ use std::error::Error;
 
 use async_trait::async_trait;
 use mapae_domain::outbox::Lease;
+use mapae_domain::session::SessionEnd;
 use mapae_domain::{
     Channel, Consent, Contact, Deliverability, Delivery, DeliveryStatus, MessageId, OutboxMessage,
     Registration, RegistrationId, SecretHash, Session, SessionId, Timestamp, User, UserContact,
@@ -270,6 +271,14 @@ pub trait SessionReads {
         &mut self,
         id: SessionId,
     ) -> Result<Option<(Session, User)>, StoreError>;
+
+    /// The sessions of a user that have neither ended nor expired at `now`, latest refreshed first;
+    /// no more than a hundred.
+    async fn open_sessions_of_user(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<Session>, StoreError>;
 }
 
 /// Sessions, to write.
@@ -284,6 +293,15 @@ pub trait SessionWrites {
 
     /// Stores when and why a session ended, unless one is stored already.
     async fn end_session(&mut self, session: &Session) -> Result<(), StoreError>;
+
+    /// Ends every session of a user but `except`, where it has not ended before.
+    async fn end_sessions_of_user(
+        &mut self,
+        user: UserId,
+        except: Option<SessionId>,
+        why: SessionEnd,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 }
 
 /// Which messages of the outbox are meant.

@@ -1,4 +1,5 @@
 use mapae_domain::registration::RegistrationRefused;
+use mapae_domain::session::SessionClient;
 use mapae_domain::{
     AuthMethod, Channel, Contact, EmailAddress, Password, PasswordHash, PhoneNumber, Purpose,
     Receipt, RegistrationId, User, UserId, Username,
@@ -16,6 +17,8 @@ pub struct LogIn {
     pub login: String,
     /// The password.
     pub password: Zeroizing<String>,
+    /// From where.
+    pub client: SessionClient,
 }
 
 /// Why nobody was logged in with a password.
@@ -97,7 +100,7 @@ impl Application {
             true => Some(self.ports.passwords.hash(password).await?),
             false => None,
         };
-        until_settled!(self.try_log_in(user.id(), &hash, renewed.as_ref()).await)
+        until_settled!(self.try_log_in(user.id(), &hash, renewed.as_ref(), &command.client).await)
     }
 
     async fn try_log_in(
@@ -105,6 +108,7 @@ impl Application {
         id: UserId,
         checked: &PasswordHash,
         renewed: Option<&PasswordHash>,
+        client: &SessionClient,
     ) -> Result<TokenPair, LogInError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
@@ -124,7 +128,9 @@ impl Application {
             }
             None => user,
         };
-        let session = self.open_session(&mut *work, &user, vec![AuthMethod::Password], now).await?;
+        let session = self
+            .open_session(&mut *work, &user, vec![AuthMethod::Password], client.clone(), now)
+            .await?;
         let pair = self.sign_pair(&session, &user, now)?;
         work.commit().await?;
         tracing::info!(user = %id, session = %session.id(), method = "pwd", "authentication succeeded");
@@ -135,7 +141,11 @@ impl Application {
     ///
     /// # Errors
     /// [`ReceiptLogInError`].
-    pub async fn log_in_with_receipt(&self, receipt: &str) -> Result<TokenPair, ReceiptLogInError> {
+    pub async fn log_in_with_receipt(
+        &self,
+        receipt: &str,
+        client: &SessionClient,
+    ) -> Result<TokenPair, ReceiptLogInError> {
         let receipt = self
             .ports
             .tokens
@@ -143,12 +153,13 @@ impl Application {
             .ok()
             .filter(|receipt| receipt.purpose == Purpose::Login)
             .ok_or(ReceiptLogInError::ReceiptRefused)?;
-        until_settled!(self.try_log_in_with_receipt(&receipt).await)
+        until_settled!(self.try_log_in_with_receipt(&receipt, client).await)
     }
 
     async fn try_log_in_with_receipt(
         &self,
         receipt: &Receipt,
+        client: &SessionClient,
     ) -> Result<TokenPair, ReceiptLogInError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
@@ -168,7 +179,8 @@ impl Application {
             Channel::Email => AuthMethod::OneTimeCode,
             Channel::Sms => AuthMethod::Sms,
         };
-        let session = self.open_session(&mut *work, &user, vec![method], now).await?;
+        let session =
+            self.open_session(&mut *work, &user, vec![method], client.clone(), now).await?;
         let pair = self.sign_pair(&session, &user, now)?;
         work.commit().await?;
         tracing::info!(user = %user.id(), session = %session.id(), method = method.as_str(), "authentication succeeded");
@@ -183,16 +195,18 @@ impl Application {
         &self,
         id: RegistrationId,
         token: &str,
+        client: &SessionClient,
     ) -> Result<TokenPair, RegistrationTokensError> {
         if !self.is_registration_token(id, token) {
             return Err(RegistrationTokensError::NotFound);
         }
-        until_settled!(self.try_take_registration_tokens(id).await)
+        until_settled!(self.try_take_registration_tokens(id, client).await)
     }
 
     async fn try_take_registration_tokens(
         &self,
         id: RegistrationId,
+        client: &SessionClient,
     ) -> Result<TokenPair, RegistrationTokensError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
@@ -206,7 +220,9 @@ impl Application {
             .filter(User::is_active)
             .ok_or(RegistrationTokensError::AccountClosed)?;
         work.update_registration(&registration).await?;
-        let session = self.open_session(&mut *work, &user, registration.methods(), now).await?;
+        let session = self
+            .open_session(&mut *work, &user, registration.methods(), client.clone(), now)
+            .await?;
         let pair = self.sign_pair(&session, &user, now)?;
         work.commit().await?;
         tracing::info!(user = %user.id(), session = %session.id(), registration = %id, "authentication succeeded");

@@ -1,19 +1,21 @@
 //! Sessions and their tokens: logging in, refreshing, checking, logging out.
 
 mod authenticate;
+mod list;
 mod log_in;
 mod refresh;
 mod refresh_token;
 mod revoke;
 
 pub use authenticate::{AuthenticateError, Authenticated};
+pub use list::{EndSessionError, ListSessionsError, SessionView};
 pub use log_in::{LogIn, LogInError, ReceiptLogInError, RegistrationTokensError};
 pub use refresh::RefreshError;
-pub use revoke::RevokeError;
+pub use revoke::{RevokeError, RevokeScope};
 
 use std::time::Duration;
 
-use mapae_domain::session::{NewSession, SessionSeed};
+use mapae_domain::session::{NewSession, SessionClient, SessionSeed};
 use mapae_domain::{
     AccessClaims, AuthMethod, Channel, Session, SessionId, Timestamp, TokenId, User,
 };
@@ -43,6 +45,7 @@ impl Application {
         work: &mut dyn UnitOfWork,
         user: &User,
         methods: Vec<AuthMethod>,
+        client: SessionClient,
         now: Timestamp,
     ) -> Result<Session, StoreError> {
         let mut random = self.random();
@@ -54,6 +57,7 @@ impl Application {
             auth_generation: user.record().auth_generation,
             seed: SessionSeed::from_bytes(seed),
             methods,
+            client,
         };
         let session = Session::open(new, &self.settings.session, now);
         work.insert_session(&session).await?;

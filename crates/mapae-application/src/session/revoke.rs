@@ -15,37 +15,76 @@ pub enum RevokeError {
 
 rests_on_the_world!(RevokeError);
 
+/// Which sessions a log-out ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevokeScope {
+    /// The one that asks.
+    This,
+    /// The others of its user.
+    Others,
+    /// All of its user.
+    All,
+}
+
+impl RevokeScope {
+    /// The scope of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "this" => Some(Self::This),
+            "others" => Some(Self::Others),
+            "all" => Some(Self::All),
+            _ => None,
+        }
+    }
+}
+
 impl Application {
-    /// Ends the session of a refresh token, whichever of its generations it is.
+    /// Ends the session of a refresh token, whichever of its generations it is, or its user's
+    /// others.
     ///
-    /// A token that is none is no error (RFC 7009 §2.2): nobody learns anything by trying.
+    /// A token that is none is no error (RFC 7009 §2.2): nobody learns anything by trying. Of the
+    /// user's other sessions only a token that is good still ends any.
     ///
     /// # Errors
     /// [`RevokeError`].
-    pub async fn revoke_refresh_token(&self, token: &str) -> Result<(), RevokeError> {
+    pub async fn revoke_refresh_token(
+        &self,
+        token: &str,
+        scope: RevokeScope,
+    ) -> Result<(), RevokeError> {
         let Some(presented) = PresentedRefreshToken::parse(token) else { return Ok(()) };
         let mut view = self.ports.store.read().await?;
         let found = view.session_and_user(presented.session).await?;
         drop(view);
-        match found {
-            Some((session, _)) if self.is_genuine(&presented, session.record()) => {
-                self.end_session(session.id()).await
+        let genuine = found.filter(|(session, _)| self.is_genuine(&presented, session.record()));
+        let Some((session, user)) = genuine else { return Ok(()) };
+        let is_current = presented.generation == session.record().generation
+            && session.is_open(user.record().auth_generation, self.now());
+        match scope {
+            RevokeScope::This => self.end_sessions(session.id(), scope).await,
+            RevokeScope::Others | RevokeScope::All if is_current => {
+                self.end_sessions(session.id(), scope).await
             }
-            _ => Ok(()),
+            RevokeScope::Others | RevokeScope::All => Ok(()),
         }
     }
 
-    /// Ends a session, which the caller is known to own.
+    /// Ends a session, which the caller is known to own, or its user's others.
     ///
     /// # Errors
     /// [`RevokeError`].
-    pub async fn end_session(&self, id: SessionId) -> Result<(), RevokeError> {
+    pub async fn end_sessions(&self, id: SessionId, scope: RevokeScope) -> Result<(), RevokeError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
         let Some((session, user)) = work.session_and_user(id).await? else { return Ok(()) };
-        work.end_session(&session.end(SessionEnd::Revoked, now)).await?;
+        if scope != RevokeScope::Others {
+            work.end_session(&session.end(SessionEnd::Revoked, now)).await?;
+        }
+        if scope != RevokeScope::This {
+            work.end_sessions_of_user(user.id(), Some(id), SessionEnd::Revoked, now).await?;
+        }
         work.commit().await?;
-        tracing::info!(user = %user.id(), session = %id, "session revoked");
+        tracing::info!(user = %user.id(), session = %id, ?scope, "session revoked");
         Ok(())
     }
 }

@@ -252,6 +252,27 @@ async fn what_became_of_a_message_is_asked_until_it_is_known() {
     assert_eq!(world.status(begun.id).await, DeliveryStatus::Failed);
 }
 
+#[tokio::test]
+async fn once_the_short_messages_of_the_day_are_used_up_no_provider_is_called() {
+    let mut world = World::new();
+    let worker = Arc::get_mut(&mut world.worker).expect("nobody else has it");
+    worker.settings.sms_daily_limit = Some(3);
+    for nth in 0..5 {
+        world.begin("own", &phone(&format!("010-4000-000{nth}"))).await;
+    }
+    let mail = world.mail_to("minji@example.com").await;
+    world.deliver().await;
+    assert_eq!(world.texts.calls(), 3);
+    assert_eq!(world.status(mail.id).await, DeliveryStatus::Sent, "mail is another thing");
+    world.wait(240);
+    world.deliver().await;
+    assert_eq!(world.texts.calls(), 3);
+    world.wait(86_400);
+    world.begin("own", &phone("010-4000-0009")).await;
+    world.deliver().await;
+    assert_eq!(world.texts.calls(), 4, "the day after");
+}
+
 /// The message of a verification.
 async fn message_of(world: &World) -> MessageId {
     world.emails.sent().last().expect("a mail").id

@@ -3,6 +3,7 @@ use mapae_application::session::RegistrationTokensError;
 use mapae_application::verification::ProveError;
 use mapae_domain::RegistrationPolicy;
 use mapae_domain::registration::RegistrationRefused;
+use mapae_domain::session::SessionClient;
 use mapae_domain::verification::ProofRefused;
 
 use crate::{World, by_email, email, phone, wrong};
@@ -22,8 +23,10 @@ async fn a_registration_is_gone_after_a_day() {
     assert!(ask().await.is_ok());
     world.wait(1);
     assert!(matches!(ask().await, Err(GetRegistrationError::Expired)));
-    let tokens =
-        world.application.take_registration_tokens(registration.id, &registration.token).await;
+    let tokens = world
+        .application
+        .take_registration_tokens(registration.id, &registration.token, &SessionClient::default())
+        .await;
     assert!(matches!(tokens, Err(RegistrationTokensError::Refused(RegistrationRefused::Expired))));
 }
 
@@ -72,7 +75,10 @@ async fn a_contact_that_need_not_be_proved_joins_the_account_when_it_is() {
     let begin = world.begin("login", &phone("010-1234-5678")).await;
     let code = world.code_to(&phone("010-1234-5678")).await;
     let receipt = world.check(begin.id, &code).await.expect("the right code").receipt;
-    let pair = world.application.log_in_with_receipt(&receipt.expect("a receipt")).await;
+    let pair = world
+        .application
+        .log_in_with_receipt(&receipt.expect("a receipt"), &SessionClient::default())
+        .await;
     let token = pair.expect("tokens").access_token;
     let caller = world.application.authenticate(&token).await.expect("a good token");
     assert_eq!(caller.user.id(), user);

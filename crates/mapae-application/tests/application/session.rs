@@ -1,3 +1,4 @@
+use mapae_domain::session::SessionClient;
 use std::time::Duration;
 
 use mapae_application::error::Unavailable;
@@ -9,7 +10,10 @@ use crate::{PASSWORD, World, email};
 
 async fn log_in(world: &World, login: &str, password: &str) -> Result<TokenPair, LogInError> {
     let password = Zeroizing::new(password.to_owned());
-    world.application.log_in(LogIn { login: login.to_owned(), password }).await
+    world
+        .application
+        .log_in(LogIn { login: login.to_owned(), password, client: SessionClient::default() })
+        .await
 }
 
 async fn refresh(world: &World, token: &str) -> Result<TokenPair, RefreshError> {
@@ -116,7 +120,7 @@ async fn how_somebody_logged_in_is_said_in_the_token() {
     let registration = world.user("minji@example.com").await;
     let first = world
         .application
-        .take_registration_tokens(registration.id, &registration.token)
+        .take_registration_tokens(registration.id, &registration.token, &SessionClient::default())
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     let methods = |pair: &TokenPair| {
@@ -128,7 +132,10 @@ async fn how_somebody_logged_in_is_said_in_the_token() {
     let begun = world.begin("login", &email("minji@example.com")).await;
     let code = world.code_to(&email("minji@example.com")).await;
     let receipt = world.check(begun.id, &code).await.expect("the right code").receipt;
-    let by_code = world.application.log_in_with_receipt(&receipt.expect("a receipt")).await;
+    let by_code = world
+        .application
+        .log_in_with_receipt(&receipt.expect("a receipt"), &SessionClient::default())
+        .await;
     assert_eq!(methods(&by_code.unwrap_or_else(|e| panic!("{e}"))), [AuthMethod::OneTimeCode]);
 }
 

@@ -3,6 +3,7 @@ use mapae_application::session::ReceiptLogInError;
 use mapae_application::verification::{
     CheckVerification, ProveError, ResendError, ResendVerification, VerificationView,
 };
+use mapae_domain::session::SessionClient;
 use mapae_domain::verification::{ProofRefused, ResendRefused, VerificationStatus};
 use mapae_domain::{Contact, DeliveryStatus, VerificationId};
 use zeroize::Zeroizing;
@@ -157,7 +158,10 @@ async fn a_receipt_to_log_in_is_good_for_ten_minutes() {
         let code = world.code_to(&contact).await;
         let receipt = world.check(begun.id, &code).await.expect("the right code").receipt;
         world.wait(after);
-        let pair = world.application.log_in_with_receipt(&receipt.expect("a receipt")).await;
+        let pair = world
+            .application
+            .log_in_with_receipt(&receipt.expect("a receipt"), &SessionClient::default())
+            .await;
         match good {
             true => assert!(pair.is_ok(), "{after} s"),
             false => assert!(matches!(pair, Err(ReceiptLogInError::ReceiptRefused)), "{after} s"),

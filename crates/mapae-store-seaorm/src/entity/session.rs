@@ -11,6 +11,8 @@ pub struct Model {
     pub auth_generation: i64,
     pub authenticated_at: i64,
     pub methods: String,
+    pub device: Option<String>,
+    pub address: Option<String>,
     pub created_at: i64,
     pub rotated_at: i64,
     pub idle_expires_at: i64,

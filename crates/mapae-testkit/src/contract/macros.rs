@@ -70,6 +70,9 @@ macro_rules! store_contract {
                 an_ended_session_stays_ended
                 ending_a_session_undoes_no_rotation
                 no_rotation_comes_after_the_end
+                a_session_remembers_from_where_it_was_opened
+                open_sessions_are_listed_latest_first
+                a_users_sessions_end_but_the_excepted_one
             }
             outbox {
                 an_empty_outbox_has_nothing_to_send

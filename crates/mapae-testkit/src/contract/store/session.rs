@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mapae_application::ports::Store;
-use mapae_domain::session::{SessionEnd, SessionRecord};
+use mapae_domain::session::{SessionClient, SessionEnd, SessionRecord};
 use mapae_domain::{AuthMethod, RefreshDecision, Session, SessionId, SessionPolicy, User};
 
 use super::{a_stored_user, give_way, race, settled, stored};
@@ -173,4 +173,75 @@ pub async fn no_rotation_comes_after_the_end(store: Arc<dyn Store>) {
     })
     .await;
     assert!(read(&store, session.id()).await.record().ended.is_some());
+}
+
+/// From where a session was opened comes back, whatever kind of address it is.
+pub async fn a_session_remembers_from_where_it_was_opened(store: Arc<dyn Store>) {
+    let user = a_stored_user(&store, [build::unique_email().into()]).await;
+    for address in ["203.0.113.7", "2001:db8::1", "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"] {
+        let device = Some("민지의 휴대전화 (Chrome)".to_owned());
+        let client = SessionClient { device, address: Some(address.parse().unwrap()) };
+        let record = SessionRecord { client, ..build::a_session(user.id()).record().clone() };
+        let session = Session::from_record(record);
+        stored!(store, work => { work.insert_session(&session).await.unwrap() });
+        assert!(read(&store, session.id()).await.record().client == session.record().client);
+    }
+}
+
+/// A user's open sessions are listed, latest refreshed first, and nobody else's.
+pub async fn open_sessions_are_listed_latest_first(store: Arc<dyn Store>) {
+    let (first, user) = a_stored_session(&store).await;
+    a_stored_session(&store).await;
+    let (second, ended) = (build::a_session(user.id()), build::a_session(user.id()));
+    let idle = Session::from_record(SessionRecord {
+        id: build::session_id(),
+        idle_expires_at: build::after(100),
+        ..first.record().clone()
+    });
+    for session in [&second, &ended, &idle] {
+        stored!(store, work => { work.insert_session(session).await.unwrap() });
+    }
+    let ended = ended.end(SessionEnd::Revoked, build::after(1));
+    stored!(store, work => { work.end_session(&ended).await.unwrap() });
+    let later = rotated(&first, 50);
+    stored!(store, work => { assert!(work.rotate_session(&later, 0).await.unwrap()) });
+    let mut view = store.read().await.unwrap();
+    let mut open = async |now| {
+        let open = view.open_sessions_of_user(user.id(), now).await.unwrap();
+        open.iter().map(Session::id).collect::<Vec<_>>()
+    };
+    let before = open(build::after(99)).await;
+    assert_eq!(before.len(), 3);
+    assert_eq!(before[0], first.id());
+    assert!(before.contains(&idle.id()) && before.contains(&second.id()));
+    assert_eq!(open(build::after(100)).await, [first.id(), second.id()]);
+    assert!(open(first.record().expires_at).await.is_empty());
+}
+
+/// Every session of a user ends but the excepted one, and nobody else's.
+pub async fn a_users_sessions_end_but_the_excepted_one(store: Arc<dyn Store>) {
+    let (first, user) = a_stored_session(&store).await;
+    let (foreign, _) = a_stored_session(&store).await;
+    let (second, third) = (build::a_session(user.id()), build::a_session(user.id()));
+    for session in [&second, &third] {
+        stored!(store, work => { work.insert_session(session).await.unwrap() });
+    }
+    let replayed = third.clone().end(SessionEnd::Replayed, build::after(1));
+    stored!(store, work => { work.end_session(&replayed).await.unwrap() });
+    let (except, now) = (Some(first.id()), build::after(9));
+    stored!(store, work => {
+        work.end_sessions_of_user(user.id(), except, SessionEnd::Revoked, now).await.unwrap();
+    });
+    assert_eq!(read(&store, first.id()).await.record().ended, None);
+    assert_eq!(read(&store, foreign.id()).await.record().ended, None);
+    let ended = read(&store, second.id()).await.record().ended;
+    assert_eq!(ended, Some((build::after(9), SessionEnd::Revoked)));
+    let before = read(&store, third.id()).await.record().ended;
+    assert_eq!(before, Some((build::after(1), SessionEnd::Replayed)), "as it had ended before");
+    stored!(store, work => {
+        let why = SessionEnd::AuthenticationChanged;
+        work.end_sessions_of_user(user.id(), None, why, now).await.unwrap();
+    });
+    assert!(read(&store, first.id()).await.record().ended.is_some());
+    assert_eq!(read(&store, foreign.id()).await.record().ended, None);
 }

@@ -1,7 +1,8 @@
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{SessionReads, SessionWrites};
-use mapae_domain::{Session, SessionId, User};
+use mapae_domain::session::SessionEnd;
+use mapae_domain::{Session, SessionId, Timestamp, User, UserId};
 
 use super::{STORED_TWICE, Transaction};
 
@@ -17,6 +18,21 @@ impl SessionReads for Transaction {
             Some((session.clone(), user.clone()))
         });
         Ok(with_user)
+    }
+
+    async fn open_sessions_of_user(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<Session>, StoreError> {
+        let open = |session: &&Session| {
+            let record = session.record();
+            record.user == user && session.is_open(record.auth_generation, now)
+        };
+        let mut found: Vec<_> = self.state.sessions.values().filter(open).cloned().collect();
+        found.sort_by_key(|session| std::cmp::Reverse((session.record().rotated_at, session.id())));
+        found.truncate(100);
+        Ok(found)
     }
 }
 
@@ -43,6 +59,21 @@ impl SessionWrites for Transaction {
         let Some((at, why)) = session.record().ended else { return Ok(()) };
         if let Some(stored) = self.write().sessions.get_mut(&session.id()) {
             *stored = stored.clone().end(why, at);
+        }
+        Ok(())
+    }
+
+    async fn end_sessions_of_user(
+        &mut self,
+        user: UserId,
+        except: Option<SessionId>,
+        why: SessionEnd,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for session in self.write().sessions.values_mut() {
+            if session.record().user == user && Some(session.id()) != except {
+                *session = session.clone().end(why, now);
+            }
         }
         Ok(())
     }
