@@ -7,7 +7,7 @@ use mapae_application::outbox::{Bell, Worker};
 use mapae_application::ports::{Clock, Diagnose, MessageSealer, SecretRng, Store};
 use mapae_application::signing_key::load_signing_keys;
 use mapae_application::{Application, Ports};
-use mapae_http::HttpSettings;
+use mapae_http::{HttpSettings, Issuer};
 use mapae_messages::{MessageSettings, Messages};
 use mapae_password_argon2::{Argon2Hasher, Argon2Settings};
 use mapae_store_seaorm::{SeaOrmStore, StoreSettings};
@@ -104,7 +104,9 @@ pub(crate) async fn build(
         .collect::<Result<Vec<_>, _>>()?;
     let issuer = config.tokens.issuer.clone().unwrap_or_else(|| public_origin.to_owned());
     let audience = config.tokens.audience.clone();
-    let tokens = JwtTokens::new(JwtSettings { issuer, audience }, keys)?;
+    let tokens =
+        JwtTokens::new(JwtSettings { issuer: issuer.clone(), audience: audience.clone() }, keys)?;
+    let issuer = Issuer { issuer, audience, origin: public_origin.to_owned() };
 
     let Sending { mut senders, messages, inbox } =
         sending(config, Arc::clone(&shared), public_origin).await?;
@@ -136,7 +138,12 @@ pub(crate) async fn build(
     // Whoever reads the inbox reads everyone's codes.
     let trusted_proxies = config.trusted_proxies()?;
     let inbox = (config.mode == Mode::Development).then_some(inbox);
-    Ok(System { store, application, worker, http: HttpSettings { rng, trusted_proxies, inbox } })
+    Ok(System {
+        store,
+        application,
+        worker,
+        http: HttpSettings { rng, issuer, trusted_proxies, inbox },
+    })
 }
 
 /// What can look at itself.

@@ -32,6 +32,7 @@ use crate::ports::{
     AccessTokens, Clock, DeliveryEvents, MessageSealer, PasswordHasher, SecretHasher, SecretRng,
     Store,
 };
+use crate::session::ServiceClient;
 
 /// The rules of an installation.
 #[derive(Debug, Clone)]
@@ -48,6 +49,8 @@ pub struct Settings {
     pub default_region: Region,
     /// The regions whose numbers get short messages.
     pub sms_regions: Vec<Region>,
+    /// The services that may ask about tokens.
+    pub clients: Vec<ServiceClient>,
 }
 
 impl Default for Settings {
@@ -59,6 +62,7 @@ impl Default for Settings {
             password: PasswordPolicy::default(),
             default_region: Region::KR,
             sms_regions: vec![Region::KR],
+            clients: Vec::new(),
         }
     }
 }

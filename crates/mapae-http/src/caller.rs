@@ -26,6 +26,11 @@ fn unauthenticated() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
 }
 
+/// A token was shown, and is not good: whoever asked without one is not told so (RFC 6750 §3.1).
+fn refused() -> Problem {
+    unauthenticated().challenge("Bearer realm=\"mapae\", error=\"invalid_token\"")
+}
+
 fn application(request: &Request) -> Result<&Arc<Application>, Problem> {
     request.data::<Arc<Application>>().ok_or_else(Problem::internal)
 }
@@ -52,7 +57,7 @@ impl<'a> ApiExtractor<'a> for Caller {
         match application(request)?.authenticate(&token).await {
             Ok(authenticated) => Ok(Self(authenticated)),
             Err(AuthenticateError::Token(_) | AuthenticateError::SessionEnded) => {
-                Err(unauthenticated().into())
+                Err(refused().into())
             }
             Err(AuthenticateError::Unavailable(error)) => Err(Problem::unavailable(&error).into()),
         }

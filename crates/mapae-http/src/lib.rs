@@ -13,6 +13,7 @@ mod framework;
 mod hook;
 mod inbox;
 mod middleware;
+mod oauth;
 mod pages;
 mod payload;
 mod problem;
@@ -54,11 +55,24 @@ pub(crate) enum Tag {
     Development,
 }
 
+/// What the tokens of this service say of it, and where it is.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// `iss`.
+    pub issuer: String,
+    /// `aud`.
+    pub audience: String,
+    /// Where people and programs reach the service: `https://auth.example.com`.
+    pub origin: String,
+}
+
 /// What the service is built from.
 #[derive(Clone)]
 pub struct HttpSettings {
     /// Draws the ids of requests.
     pub rng: Arc<dyn SecretRng>,
+    /// What its tokens say of it.
+    pub issuer: Issuer,
     /// The networks whose word on where a request comes from is taken.
     pub trusted_proxies: Vec<Network>,
     /// The inbox, in development; without one there are no pages and operations of it.
@@ -71,6 +85,7 @@ type Apis = (
     token::TokenApi,
     user::UserApi,
     session::SessionApi,
+    oauth::OAuthApi,
     hook::HookApi,
     service::ServiceApi,
 );
@@ -92,6 +107,7 @@ const APIS: Apis = (
     token::TokenApi,
     user::UserApi,
     session::SessionApi,
+    oauth::OAuthApi,
     hook::HookApi,
     service::ServiceApi,
 );
@@ -140,6 +156,7 @@ pub fn service(
     });
     let endpoint = endpoint
         .data(application)
+        .data(settings.issuer)
         .data(client::TrustedProxies(settings.trusted_proxies.into()))
         .with(CatchPanic::new().with_handler(middleware::panicked))
         .with(middleware::Surround { rng: settings.rng });

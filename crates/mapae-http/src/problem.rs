@@ -57,6 +57,11 @@ pub(crate) struct Problem {
     pub resend_at: Option<String>,
     /// After how many seconds it is worth asking again. Also sent as the header `Retry-After`.
     pub retry_after: Option<u64>,
+    /// The code of OAuth 2 (RFC 6749 §5.2), where the operation is one of its.
+    pub error: Option<String>,
+    /// What a 401 asks for.
+    #[oai(skip)]
+    pub challenge: Option<&'static str>,
 }
 
 impl Example for Problem {
@@ -86,7 +91,23 @@ impl Problem {
             attempts_left: None,
             resend_at: None,
             retry_after: None,
+            error: None,
+            challenge: None,
         }
+    }
+
+    /// Says the code of OAuth 2 as well.
+    #[must_use]
+    pub(crate) fn oauth(mut self, error: &str) -> Self {
+        self.error = Some(error.to_owned());
+        self
+    }
+
+    /// Says what a 401 asks for, where it is not just any bearer token.
+    #[must_use]
+    pub(crate) fn challenge(mut self, challenge: &'static str) -> Self {
+        self.challenge = Some(challenge);
+        self
     }
 
     /// Fields that hold what they cannot.
@@ -189,7 +210,8 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Bearer realm=\"mapae\"");
+            let challenge = self.challenge.unwrap_or("Bearer realm=\"mapae\"");
+            let challenge = HeaderValue::from_static(challenge);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response

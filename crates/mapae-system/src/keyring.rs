@@ -25,7 +25,7 @@ pub struct Keyring {
 
 /// The contexts of keyed hashes, each with the name that its key is derived by. The names are for
 /// good: what is stored depends on them.
-const CONTEXTS: [(HashContext, &[u8]); 9] = [
+const CONTEXTS: [(HashContext, &[u8]); 10] = [
     (HashContext::Code, b"mapae hash: code"),
     (HashContext::LinkKey, b"mapae hash: link key"),
     (HashContext::RegistrationToken, b"mapae hash: registration token"),
@@ -35,6 +35,7 @@ const CONTEXTS: [(HashContext, &[u8]); 9] = [
     (HashContext::RequestContent, b"mapae hash: request content"),
     (HashContext::Deliverability, b"mapae hash: deliverability"),
     (HashContext::DeliveryEvent, b"mapae hash: delivery event"),
+    (HashContext::ClientSecret, b"mapae hash: client secret"),
 ];
 
 /// Where the key of a context stands.
@@ -49,6 +50,7 @@ const fn index(context: HashContext) -> usize {
         HashContext::RequestContent => 6,
         HashContext::Deliverability => 7,
         HashContext::DeliveryEvent => 8,
+        HashContext::ClientSecret => 9,
     }
 }
 
@@ -181,7 +183,7 @@ mod tests {
     }
 
     /// Computed by another implementation of RFC 5869 and RFC 2104.
-    const GOLDEN: [&str; 9] = [
+    const GOLDEN: [&str; 10] = [
         "8c677a42dfebaa21",
         "a63a87607a6d5b20",
         "da934c7cf3f14ad8",
@@ -191,6 +193,7 @@ mod tests {
         "75c84c2766f6783b",
         "be8540af9254f485",
         "6b297e75892d6610",
+        "c98f4902f915b18a",
     ];
 
     #[test]

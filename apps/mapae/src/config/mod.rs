@@ -8,6 +8,7 @@ mod sending;
 
 pub(crate) use sending::{MailConfig, MailSender, OutboxConfig, SmsConfig, SmsSender, TlsMode};
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use mapae_application::Settings;
 use mapae_application::outbox::WorkerSettings;
+use mapae_application::session::ServiceClient;
 use mapae_domain::user::PasswordPolicy;
 use mapae_domain::{Region, RegistrationPolicy, SessionPolicy, VerificationPolicy};
 use mapae_http::Network;
@@ -176,6 +178,8 @@ pub(crate) struct Config {
     pub(crate) messages: MessagesConfig,
     #[serde(default)]
     pub(crate) tokens: TokensConfig,
+    #[serde(default)]
+    pub(crate) clients: BTreeMap<String, ClientConfig>,
     #[serde(default)]
     pub(crate) password: PasswordConfig,
     #[serde(default)]
@@ -344,6 +348,16 @@ impl Default for TokensConfig {
     }
 }
 
+/// `[clients.NAME]`: a service that may ask about tokens.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClientConfig {
+    pub(crate) secret: ConfigSecret,
+}
+
+/// The shortest secret of a service, in characters: 32 of base64 hold 192 bits.
+const SHORTEST_SECRET: usize = 32;
+
 /// `[password]`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -436,6 +450,11 @@ impl Config {
         if !(minute..=month).contains(&self.registration.lifetime.0) {
             return Err(invalid(&"registration.lifetime must be between 1m and 30d"));
         }
+        if self.clients.values().any(|client| client.secret.expose().len() < SHORTEST_SECRET) {
+            let why =
+                "clients.NAME.secret must have 32 characters at least: openssl rand -base64 32";
+            return Err(invalid(&why));
+        }
         let (registration, verification, tokens) =
             (&self.registration, &self.verification, &self.tokens);
         Ok(Settings {
@@ -467,6 +486,11 @@ impl Config {
             .map_err(|error| invalid(&error))?,
             password: PasswordPolicy { min_length: self.password.min_length },
             default_region: region(&registration.default_region, "registration.default_region")?,
+            clients: self
+                .clients
+                .iter()
+                .map(|(id, client)| ServiceClient { id: id.clone(), secret: client.secret.copy() })
+                .collect(),
             // Without a sender there is no region whose numbers get messages.
             sms_regions: self
                 .sms

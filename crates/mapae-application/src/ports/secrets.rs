@@ -20,6 +20,8 @@ pub enum HashContext {
     Deliverability,
     /// A provider's report of a message.
     DeliveryEvent,
+    /// The secret of a service that asks about tokens.
+    ClientSecret,
     /// An `Idempotency-Key` and the operation that it came with.
     IdempotencyKey,
     /// A request's content, to compare a repeat with.

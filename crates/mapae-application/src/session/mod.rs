@@ -1,6 +1,7 @@
 //! Sessions and their tokens: logging in, refreshing, checking, logging out.
 
 mod authenticate;
+mod introspect;
 mod list;
 mod log_in;
 mod refresh;
@@ -8,6 +9,7 @@ mod refresh_token;
 mod revoke;
 
 pub use authenticate::{AuthenticateError, Authenticated};
+pub use introspect::{IntrospectError, Introspection, ServiceClient};
 pub use list::{EndSessionError, ListSessionsError, SessionView};
 pub use log_in::{LogIn, LogInError, ReceiptLogInError, RegistrationTokensError};
 pub use refresh::RefreshError;

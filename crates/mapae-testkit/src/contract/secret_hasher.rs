@@ -9,7 +9,7 @@ use mapae_application::ports::{HashContext, SecretHasher};
 
 use super::secret;
 
-const CONTEXTS: [HashContext; 9] = [
+const CONTEXTS: [HashContext; 10] = [
     HashContext::Code,
     HashContext::LinkKey,
     HashContext::RegistrationToken,
@@ -17,6 +17,7 @@ const CONTEXTS: [HashContext; 9] = [
     HashContext::ContactSends,
     HashContext::Deliverability,
     HashContext::DeliveryEvent,
+    HashContext::ClientSecret,
     HashContext::IdempotencyKey,
     HashContext::RequestContent,
 ];

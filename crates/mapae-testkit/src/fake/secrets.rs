@@ -36,6 +36,7 @@ fn name(context: HashContext) -> &'static [u8] {
         HashContext::ContactSends => b"contact-sends",
         HashContext::Deliverability => b"deliverability",
         HashContext::DeliveryEvent => b"delivery-event",
+        HashContext::ClientSecret => b"client-secret",
         HashContext::IdempotencyKey => b"idempotency-key",
         HashContext::RequestContent => b"request-content",
     }
