@@ -14,6 +14,7 @@ mod m20261121_000007_signing_keys;
 mod m20261121_000008_idempotency_keys;
 mod m20261121_000009_outcomes;
 mod m20261121_000010_session_clients;
+mod m20261121_000011_key_lives;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_idempotency_keys::Migration),
             Box::new(m20261121_000009_outcomes::Migration),
             Box::new(m20261121_000010_session_clients::Migration),
+            Box::new(m20261121_000011_key_lives::Migration),
         ]
     }
 }

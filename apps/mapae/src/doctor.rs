@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mapae_application::outbox::MessageContent;
-use mapae_application::ports::{Finding, MessageRenderer as _, Store, Verdict};
+use mapae_application::ports::{Clock as _, Finding, MessageRenderer as _, Store, Verdict};
+use mapae_application::signing_key::SigningKeys;
 use mapae_domain::Locale;
-use mapae_system::{Keyring, SystemRng};
+use mapae_system::{Keyring, SystemClock, SystemRng};
+use mapae_token_jwt::KeyMaker;
 
 use crate::config::{Config, Mode};
 use crate::secret::server_secret;
@@ -111,8 +113,9 @@ async fn keys(config: &Config, store: &dyn Store) -> Finding {
     let rng = Arc::new(SystemRng::new());
     let looked = async {
         let keyring = Keyring::new(&server_secret(config, &*rng)?, rng);
-        let keys = mapae_application::signing_key::open_signing_keys(store, &keyring).await?;
-        Ok::<_, Failure>(keys.len())
+        let (maker, policy) = (KeyMaker::new(config.algorithm()?), config.signing_keys()?);
+        let keys = SigningKeys { store, sealer: &keyring, maker: &maker, policy: &policy };
+        Ok::<_, Failure>(keys.read(SystemClock.now()).await?.len())
     };
     match looked.await {
         Ok(0) => Finding::doubtful(WHAT, "there are none yet: made at the first start"),

@@ -2,6 +2,7 @@
 
 mod config;
 mod doctor;
+mod key;
 mod logging;
 mod message;
 mod secret;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::key::KeyCommand;
 use crate::message::{AddressCommand, MessageCommand};
 
 /// Sign-up, proof of e-mail addresses and phone numbers, log-in and tokens.
@@ -49,6 +51,9 @@ enum Command {
     /// Send a test message, or list what became of messages.
     #[command(subcommand)]
     Message(MessageCommand),
+    /// List the keys that sign tokens, make the next, or retire one.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Look at e-mail addresses whose messages did not arrive, and clear them.
     #[command(subcommand)]
     Address(AddressCommand),
@@ -57,7 +62,7 @@ enum Command {
 }
 
 /// What ends the process, for whoever started it.
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -90,6 +95,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Migrate => runtime.block_on(serve::migrate(&config)),
         Command::Doctor => runtime.block_on(doctor::doctor(&config)),
         Command::Message(command) => runtime.block_on(message::message(&config, command)),
+        Command::Key(command) => runtime.block_on(key::key(&config, command)),
         Command::Address(command) => runtime.block_on(message::mark(&config, command)),
         Command::Config | Command::Openapi => Ok(()),
     }

@@ -48,9 +48,10 @@ pub(crate) async fn serve(config: Config, with_worker: bool) -> Result<(), Failu
 
     let store = wire::open_store(&config).await?;
     store.migrate().await?;
-    let System { store, application, worker, http } =
+    let System { store, application, worker, keeper, http } =
         wire::build(&config, store, &public_origin).await?;
     let (worker_stop, stopped) = watch::channel(false);
+    let keeper = tokio::spawn(keeper.run(until(stopped.clone())));
     let worker = with_worker.then(|| tokio::spawn(worker.run(until(stopped))));
 
     if config.mode == Mode::Development {
@@ -70,6 +71,7 @@ pub(crate) async fn serve(config: Config, with_worker: bool) -> Result<(), Failu
 
     tracing::info!("stopping");
     worker_stop.send_replace(true);
+    keeper.await?;
     if let Some(worker) = worker {
         worker.await?;
     }

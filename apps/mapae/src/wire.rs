@@ -1,12 +1,16 @@
 //! Hands each use case the adapters that the configuration names.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mapae_application::inbox::Inbox;
 use mapae_application::outbox::{Bell, Worker};
 use mapae_application::ports::{Clock, Diagnose, MessageSealer, SecretRng, Store};
-use mapae_application::signing_key::load_signing_keys;
+use mapae_application::signing_key::{SigningKey as OpenedKey, SigningKeys};
 use mapae_application::{Application, Ports};
+use mapae_domain::Timestamp;
+use mapae_domain::signing_key::SigningKeyPolicy;
 use mapae_http::{HttpSettings, Issuer};
 use mapae_messages::{MessageSettings, Messages};
 use mapae_password_argon2::{Argon2Hasher, Argon2Settings};
@@ -24,7 +28,56 @@ pub(crate) struct System {
     pub(crate) store: SeaOrmStore,
     pub(crate) application: Arc<Application>,
     pub(crate) worker: Worker,
+    pub(crate) keeper: KeyKeeper,
     pub(crate) http: HttpSettings,
+}
+
+/// Keeps the signing keys of this process as they are in the database, and has the next made and the
+/// old retired in time.
+pub(crate) struct KeyKeeper {
+    store: Arc<dyn Store>,
+    sealer: Arc<dyn MessageSealer>,
+    clock: Arc<dyn Clock>,
+    maker: KeyMaker,
+    policy: SigningKeyPolicy,
+    tokens: Arc<JwtTokens>,
+}
+
+impl KeyKeeper {
+    /// How often the keys are read: far more often than a new key is published ahead.
+    const READ_EVERY: Duration = Duration::from_secs(15);
+
+    /// Keeps the keys until `stop` is ready.
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                () = tokio::time::sleep(Self::READ_EVERY) => {}
+            }
+            if let Err(error) = self.keep().await {
+                // Those that are known stay good.
+                tracing::error!(error = &*error, "signing keys not read");
+            }
+        }
+    }
+
+    async fn keep(&self) -> Result<(), Failure> {
+        let (store, sealer, maker, policy) =
+            (&*self.store, &*self.sealer, &self.maker, &self.policy);
+        let keys = SigningKeys { store, sealer, maker, policy }.keep(self.clock.now()).await?;
+        Ok(self.tokens.replace(scheduled(&keys)?)?)
+    }
+}
+
+/// The keys as the signer takes them.
+fn scheduled(keys: &[OpenedKey]) -> Result<Vec<(SigningKey, Timestamp)>, Failure> {
+    let mut scheduled = Vec::new();
+    for key in keys {
+        let opened = SigningKey::from_private(&key.kid, &key.algorithm, &key.private)?;
+        scheduled.push((opened, key.life.signs_from));
+    }
+    Ok(scheduled)
 }
 
 /// What sends, without what it is for.
@@ -97,15 +150,21 @@ pub(crate) async fn build(
     let shared: Arc<dyn Store> = Arc::new(store.clone());
 
     let maker = KeyMaker::new(config.algorithm()?);
-    let keys = load_signing_keys(&*shared, &*sealer, &maker, clock.now()).await?;
-    let keys = keys
-        .iter()
-        .map(|key| SigningKey::from_private(&key.kid, &key.algorithm, &key.private))
-        .collect::<Result<Vec<_>, _>>()?;
+    let policy = config.signing_keys()?;
+    let keys = SigningKeys { store: &*shared, sealer: &*sealer, maker: &maker, policy: &policy };
+    let keys = scheduled(&keys.keep(clock.now()).await?)?;
     let issuer = config.tokens.issuer.clone().unwrap_or_else(|| public_origin.to_owned());
     let audience = config.tokens.audience.clone();
-    let tokens =
-        JwtTokens::new(JwtSettings { issuer: issuer.clone(), audience: audience.clone() }, keys)?;
+    let settings = JwtSettings { issuer: issuer.clone(), audience: audience.clone() };
+    let tokens = Arc::new(JwtTokens::scheduled(settings, keys)?);
+    let keeper = KeyKeeper {
+        store: Arc::clone(&shared),
+        sealer: Arc::clone(&sealer),
+        clock: Arc::clone(&clock),
+        maker,
+        policy,
+        tokens: Arc::clone(&tokens),
+    };
     let issuer = Issuer { issuer, audience, origin: public_origin.to_owned() };
 
     let Sending { mut senders, messages, inbox } =
@@ -116,7 +175,7 @@ pub(crate) async fn build(
         clock: Arc::clone(&clock),
         rng: Arc::clone(&rng),
         passwords: Arc::new(Argon2Hasher::start(Argon2Settings::default(), Arc::clone(&rng))?),
-        tokens: Arc::new(tokens),
+        tokens,
         secrets: keyring.clone(),
         sealer: Arc::clone(&sealer),
         delivery_events: senders.events.take(),
@@ -142,6 +201,7 @@ pub(crate) async fn build(
         store,
         application,
         worker,
+        keeper,
         http: HttpSettings { rng, issuer, trusted_proxies, inbox },
     })
 }

@@ -1,11 +1,14 @@
-//! The keys that sign tokens: made once, kept sealed, shared by all replicas.
+//! The keys that sign tokens: made once, kept sealed, shared by all replicas, replaced in time.
 
 use mapae_domain::Timestamp;
+use mapae_domain::signing_key::{
+    KeyLife, KeyState, RetireRefused, SigningKeyPolicy, may_retire, rotation_is_due, states,
+};
 use zeroize::Zeroizing;
 
 use crate::ports::{
     MessageSealer, SigningKeyMaker, SigningKeyRecord, Store, StoreError, TokenSigningError,
-    Unsealable,
+    UnitOfWork, Unsealable,
 };
 
 /// A signing key with its private part in the clear.
@@ -16,6 +19,21 @@ pub struct SigningKey {
     pub algorithm: String,
     /// The private key, PKCS #8.
     pub private: Zeroizing<Vec<u8>>,
+    /// When it was made, and signs.
+    pub life: KeyLife,
+}
+
+/// A signing key, for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningKeyView {
+    /// `kid`.
+    pub kid: String,
+    /// The algorithm's name.
+    pub algorithm: String,
+    /// When it was made, signs and is retired.
+    pub life: KeyLife,
+    /// Where it stands.
+    pub state: KeyState,
 }
 
 /// Why there are no signing keys.
@@ -30,58 +48,207 @@ pub enum SigningKeyError {
     /// The keys were sealed under another secret.
     #[error("the signing keys were sealed under another server secret")]
     Unsealable(#[from] Unsealable),
+    /// There is no key of that name.
+    #[error("there is no key of that kid")]
+    Unknown,
+    /// A key is not to be retired.
+    #[error("the key is not retired: {0}")]
+    NotRetired(RetireRefused),
 }
 
-/// The installation's signing keys, oldest first, the last of which signs; makes one where there is
-/// none of the maker's algorithm yet.
-///
-/// # Errors
-/// [`SigningKeyError`].
-pub async fn load_signing_keys(
-    store: &dyn Store,
-    sealer: &dyn MessageSealer,
-    maker: &dyn SigningKeyMaker,
-    now: Timestamp,
-) -> Result<Vec<SigningKey>, SigningKeyError> {
-    // One unit of work, so that of several replicas that start together one makes the key.
-    let mut work = store.begin().await?;
-    let mut records = work.signing_keys().await?;
-    if !records.iter().any(|record| record.algorithm == maker.algorithm()) {
-        let (kid, private) = maker.make()?;
-        let sealed = sealer.seal(&context(&kid), &private);
-        let algorithm = maker.algorithm().to_owned();
-        let record = SigningKeyRecord { kid, algorithm, sealed, created_at: now };
-        work.insert_signing_key(&record).await?;
-        records.push(record);
+/// Sees to the signing keys of an installation.
+#[derive(Clone, Copy)]
+pub struct SigningKeys<'a> {
+    /// Where they are kept.
+    pub store: &'a dyn Store,
+    /// Seals their private parts.
+    pub sealer: &'a dyn MessageSealer,
+    /// Makes keys of today's algorithm.
+    pub maker: &'a dyn SigningKeyMaker,
+    /// When they are replaced.
+    pub policy: &'a SigningKeyPolicy,
+}
+
+impl SigningKeys<'_> {
+    /// Makes the first key where there is none of today's algorithm, the next where one is due, and
+    /// retires those whose tokens are over. Gives every key that is not retired, oldest first,
+    /// those of today's algorithm last.
+    ///
+    /// # Errors
+    /// [`SigningKeyError`].
+    pub async fn keep(&self, now: Timestamp) -> Result<Vec<SigningKey>, SigningKeyError> {
+        let records = self.store.read().await?.signing_keys().await?;
+        let ours = self.lives(&records);
+        let overdue = |at: &usize| may_retire(&ours, *at, self.policy, now).is_ok();
+        let nothing_to_do = !ours.is_empty()
+            && !rotation_is_due(&ours, self.policy, now)
+            && !self.old(&ours, now).iter().any(overdue);
+        if nothing_to_do && ours.iter().any(|life| !life.is_retired(now)) {
+            return self.open(records, now);
+        }
+        // One unit of work, so that of several replicas one makes the key.
+        let mut work = self.store.begin().await?;
+        let mut records = work.signing_keys().await?;
+        let ours = self.lives(&records);
+        let none_is_left = ours.iter().all(|life| life.is_retired(now));
+        if none_is_left || rotation_is_due(&ours, self.policy, now) {
+            records.push(self.make(&mut *work, none_is_left, now).await?);
+        }
+        let ours: Vec<_> = self.of_ours(&records).map(|(_, record)| record.clone()).collect();
+        let lives: Vec<KeyLife> = ours.iter().map(|record| record.life).collect();
+        for at in self.old(&lives, now) {
+            if may_retire(&lives, at, self.policy, now).is_ok() {
+                work.retire_signing_key(&ours[at].kid, now).await?;
+                tracing::info!(kid = ours[at].kid, "signing key retired");
+            }
+        }
+        let records = work.signing_keys().await?;
         work.commit().await?;
-        tracing::info!(algorithm = maker.algorithm(), "signing key made");
+        self.open(records, now)
     }
-    // The newest of today's algorithm signs, whatever was made after it for another.
-    records.sort_by_key(|record| (record.algorithm == maker.algorithm(), record.created_at));
-    open_all(records, sealer)
-}
 
-/// The installation's signing keys, oldest first; makes none.
-///
-/// # Errors
-/// [`SigningKeyError`].
-pub async fn open_signing_keys(
-    store: &dyn Store,
-    sealer: &dyn MessageSealer,
-) -> Result<Vec<SigningKey>, SigningKeyError> {
-    let records = store.read().await?.signing_keys().await?;
-    open_all(records, sealer)
-}
+    /// Makes the next key, which signs once it was published for long enough.
+    ///
+    /// # Errors
+    /// [`SigningKeyError`].
+    pub async fn rotate(&self, now: Timestamp) -> Result<SigningKeyView, SigningKeyError> {
+        let mut work = self.store.begin().await?;
+        let records = work.signing_keys().await?;
+        let is_first = self.lives(&records).iter().all(|life| life.is_retired(now));
+        let made = self.make(&mut *work, is_first, now).await?;
+        work.commit().await?;
+        let state = if is_first { KeyState::Signing } else { KeyState::Next };
+        Ok(SigningKeyView { kid: made.kid, algorithm: made.algorithm, life: made.life, state })
+    }
 
-fn open_all(
-    records: Vec<SigningKeyRecord>,
-    sealer: &dyn MessageSealer,
-) -> Result<Vec<SigningKey>, SigningKeyError> {
-    let open = |record: SigningKeyRecord| {
-        let private = sealer.open(&context(&record.kid), &record.sealed)?;
-        Ok(SigningKey { kid: record.kid, algorithm: record.algorithm, private })
-    };
-    records.into_iter().map(open).collect()
+    /// Retires a key: nothing that it has signed is good any more. With `at_once`, whatever it has
+    /// signed and even where it signs: for a key that somebody else may have.
+    ///
+    /// # Errors
+    /// [`SigningKeyError::Unknown`], or [`SigningKeyError::NotRetired`] where it is too early.
+    pub async fn retire(
+        &self,
+        kid: &str,
+        at_once: bool,
+        now: Timestamp,
+    ) -> Result<(), SigningKeyError> {
+        let mut work = self.store.begin().await?;
+        let records = work.signing_keys().await?;
+        let found = records.iter().find(|record| record.kid == kid);
+        let algorithm = &found.ok_or(SigningKeyError::Unknown)?.algorithm;
+        let alike: Vec<_> =
+            records.iter().filter(|record| record.algorithm == *algorithm).collect();
+        let lives: Vec<KeyLife> = alike.iter().map(|record| record.life).collect();
+        let at = alike.iter().position(|record| record.kid == kid).unwrap_or_default();
+        match may_retire(&lives, at, self.policy, now) {
+            Err(refused) if !at_once || refused == RetireRefused::Retired => {
+                return Err(SigningKeyError::NotRetired(refused));
+            }
+            _ => {}
+        }
+        work.retire_signing_key(kid, now).await?;
+        if at_once && algorithm == self.maker.algorithm() {
+            // What is left may not sign yet: whoever is in such a hurry is not made to wait.
+            let left = lives.iter().enumerate().any(|(other, life)| {
+                other != at && !life.is_retired(now) && life.signs_from.is_expired(now)
+            });
+            if !left {
+                self.make(&mut *work, true, now).await?;
+            }
+        }
+        work.commit().await?;
+        tracing::warn!(kid, at_once, "signing key retired");
+        Ok(())
+    }
+
+    /// Every key, oldest first.
+    ///
+    /// # Errors
+    /// [`SigningKeyError`].
+    pub async fn list(&self, now: Timestamp) -> Result<Vec<SigningKeyView>, SigningKeyError> {
+        let records = self.store.read().await?.signing_keys().await?;
+        let view = |record: &SigningKeyRecord| {
+            let alike: Vec<&SigningKeyRecord> =
+                records.iter().filter(|other| other.algorithm == record.algorithm).collect();
+            let lives: Vec<KeyLife> = alike.iter().map(|other| other.life).collect();
+            let at = alike.iter().position(|other| other.kid == record.kid);
+            let state = at.and_then(|at| states(&lives, now).get(at).copied());
+            SigningKeyView {
+                kid: record.kid.clone(),
+                algorithm: record.algorithm.clone(),
+                life: record.life,
+                // Of another algorithm than today's none signs any more.
+                state: match state.unwrap_or(KeyState::Retired) {
+                    KeyState::Signing if record.algorithm != self.maker.algorithm() => {
+                        KeyState::Old
+                    }
+                    state => state,
+                },
+            }
+        };
+        Ok(records.iter().map(view).collect())
+    }
+
+    /// Every key that is not retired, in the clear, oldest first; makes none.
+    ///
+    /// # Errors
+    /// [`SigningKeyError`].
+    pub async fn read(&self, now: Timestamp) -> Result<Vec<SigningKey>, SigningKeyError> {
+        let records = self.store.read().await?.signing_keys().await?;
+        self.open(records, now)
+    }
+
+    fn of_ours<'r>(
+        &self,
+        records: &'r [SigningKeyRecord],
+    ) -> impl Iterator<Item = (usize, &'r SigningKeyRecord)> {
+        let algorithm = self.maker.algorithm();
+        records.iter().enumerate().filter(move |(_, record)| record.algorithm == algorithm)
+    }
+
+    fn lives(&self, records: &[SigningKeyRecord]) -> Vec<KeyLife> {
+        self.of_ours(records).map(|(_, record)| record.life).collect()
+    }
+
+    /// Where those stand that sign no more.
+    fn old(&self, lives: &[KeyLife], now: Timestamp) -> Vec<usize> {
+        let states = states(lives, now);
+        (0..states.len()).filter(|at| states[*at] == KeyState::Old).collect()
+    }
+
+    async fn make(
+        &self,
+        work: &mut dyn UnitOfWork,
+        is_first: bool,
+        now: Timestamp,
+    ) -> Result<SigningKeyRecord, SigningKeyError> {
+        let (kid, private) = self.maker.make()?;
+        let sealed = self.sealer.seal(&context(&kid), &private);
+        let algorithm = self.maker.algorithm().to_owned();
+        let life = KeyLife::begin(is_first, self.policy, now);
+        let record = SigningKeyRecord { kid, algorithm, sealed, life };
+        work.insert_signing_key(&record).await?;
+        tracing::info!(algorithm = self.maker.algorithm(), kid = record.kid, "signing key made");
+        Ok(record)
+    }
+
+    fn open(
+        &self,
+        mut records: Vec<SigningKeyRecord>,
+        now: Timestamp,
+    ) -> Result<Vec<SigningKey>, SigningKeyError> {
+        records.retain(|record| !record.life.is_retired(now));
+        // Those of today's algorithm sign, whatever was made after them for another.
+        records.sort_by_key(|record| {
+            (record.algorithm == self.maker.algorithm(), record.life.created_at)
+        });
+        let open = |record: SigningKeyRecord| {
+            let private = self.sealer.open(&context(&record.kid), &record.sealed)?;
+            let SigningKeyRecord { kid, algorithm, life, .. } = record;
+            Ok(SigningKey { kid, algorithm, private, life })
+        };
+        records.into_iter().map(open).collect()
+    }
 }
 
 fn context(kid: &str) -> Vec<u8> {

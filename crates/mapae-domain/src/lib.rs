@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod registration;
 pub mod secret;
 pub mod session;
+pub mod signing_key;
 pub mod time;
 pub mod token;
 pub mod user;

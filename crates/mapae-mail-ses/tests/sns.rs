@@ -334,3 +334,38 @@ async fn a_genuine_report_acts_and_each_changed_one_does_nothing() {
         assert_eq!(known, Deliverability::Bounced);
     }
 }
+
+/// Never answers.
+struct Silent(AtomicUsize);
+
+#[async_trait]
+impl Source for Silent {
+    async fn get(&self, _: &str) -> Result<Vec<u8>, String> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn forged_envelopes_have_few_certificates_fetched_at_once() {
+    let source = Arc::new(Silent(AtomicUsize::new(0)));
+    let clock = Arc::new(SetClock::at(build::START));
+    let events = SnsEvents::new(vec![TOPIC.to_owned()], source.clone(), clock);
+    let events = Arc::new(events);
+    let mut asking = tokio::task::JoinSet::new();
+    for nth in 0..50 {
+        let mut forged = envelope(&delivery());
+        forged["Signature"] = json!("AAAA");
+        let host = "https://sns.ap-northeast-2.amazonaws.com";
+        forged["SigningCertURL"] = json!(format!("{host}/{nth}.pem"));
+        let (events, report) = (Arc::clone(&events), bytes(&forged));
+        asking.spawn(async move { events.read(&report).await });
+    }
+    let mut refused = 0;
+    while refused < 46 {
+        let answer = asking.join_next().await.expect("an answer").expect("no panic");
+        assert!(matches!(answer, Err(EventRefused::Unavailable(_))), "{answer:?}");
+        refused += 1;
+    }
+    assert_eq!(source.0.load(Ordering::SeqCst), 4);
+}

@@ -2,7 +2,12 @@ use async_trait::async_trait;
 use mapae_application::ports::store::{SigningKeyReads, SigningKeyWrites};
 use mapae_application::ports::{SigningKeyRecord, StoreError};
 use mapae_domain::Timestamp;
-use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, QueryOrder as _};
+use mapae_domain::signing_key::KeyLife;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
+    QueryFilter as _, QueryOrder as _,
+};
 
 use crate::entity::signing_key::{Column, Entity, Model};
 use crate::error::store_error;
@@ -21,7 +26,11 @@ impl SigningKeyReads for Transaction {
             kid: row.kid,
             algorithm: row.algorithm,
             sealed: row.sealed,
-            created_at: Timestamp::from_micros(row.created_at),
+            life: KeyLife {
+                created_at: Timestamp::from_micros(row.created_at),
+                signs_from: Timestamp::from_micros(row.signs_from),
+                retired_at: row.retired_at.map(Timestamp::from_micros),
+            },
         };
         Ok(rows.into_iter().map(read).collect())
     }
@@ -34,10 +43,23 @@ impl SigningKeyWrites for Transaction {
             kid: key.kid.clone(),
             algorithm: key.algorithm.clone(),
             sealed: key.sealed.clone(),
-            created_at: key.created_at.as_micros(),
+            created_at: key.life.created_at.as_micros(),
+            signs_from: key.life.signs_from.as_micros(),
+            retired_at: key.life.retired_at.map(Timestamp::as_micros),
         };
         let row = row.into_active_model().reset_all();
         Entity::insert(row).exec_without_returning(&self.0).await.map_err(store_error)?;
         Ok(())
+    }
+
+    async fn retire_signing_key(&mut self, kid: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let retired = Entity::update_many()
+            .col_expr(Column::RetiredAt, Expr::value(at.as_micros()))
+            .filter(Column::Kid.eq(kid))
+            .filter(Column::RetiredAt.is_null())
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(retired.rows_affected == 1)
     }
 }

@@ -1,3 +1,5 @@
+use std::sync::{Arc, PoisonError, RwLock};
+
 use mapae_application::ports::{AccessTokens, TokenError, TokenSigningError};
 use mapae_domain::{AccessClaims, Receipt, Timestamp};
 use serde_json::json;
@@ -28,9 +30,37 @@ pub struct NoSigningKey;
 /// Signs and checks the tokens of an installation. Times in tokens are whole seconds, rounded down.
 pub struct JwtTokens {
     settings: JwtSettings,
+    keys: RwLock<Arc<Keys>>,
+}
+
+/// The keys at a time, and what is published of them.
+struct Keys {
     keys: Vec<SigningKey>,
-    signing: usize,
+    /// From when on each signs.
+    signs_from: Vec<Timestamp>,
     jwks: String,
+}
+
+impl Keys {
+    fn new(scheduled: Vec<(SigningKey, Timestamp)>) -> Result<Self, NoSigningKey> {
+        if scheduled.is_empty() {
+            return Err(NoSigningKey);
+        }
+        let (keys, signs_from): (Vec<_>, Vec<_>) = scheduled.into_iter().unzip();
+        let jwks: Vec<_> = keys.iter().map(SigningKey::jwk).collect();
+        let jwks = json!({"keys": jwks}).to_string();
+        Ok(Self { keys, signs_from, jwks })
+    }
+
+    /// The last that may sign by then; the last of all where none may, which an installation whose
+    /// clock was set back still needs.
+    fn signing(&self, now: Timestamp) -> Option<&SigningKey> {
+        let newest = self.keys.last().map(SigningKey::algorithm);
+        let mut both = self.keys.iter().zip(&self.signs_from).rev();
+        let may_sign =
+            both.find(|(key, from)| Some(key.algorithm()) == newest && from.is_expired(now));
+        may_sign.map(|(key, _)| key).or(self.keys.last())
+    }
 }
 
 impl JwtTokens {
@@ -39,9 +69,34 @@ impl JwtTokens {
     /// # Errors
     /// [`NoSigningKey`] where there is none.
     pub fn new(settings: JwtSettings, keys: Vec<SigningKey>) -> Result<Self, NoSigningKey> {
-        let signing = keys.len().checked_sub(1).ok_or(NoSigningKey)?;
-        let jwks: Vec<_> = keys.iter().map(SigningKey::jwk).collect();
-        Ok(Self { settings, keys, signing, jwks: json!({"keys": jwks}).to_string() })
+        let since_ever = Timestamp::from_micros(i64::MIN);
+        Self::scheduled(settings, keys.into_iter().map(|key| (key, since_ever)).collect())
+    }
+
+    /// Checks tokens by all of `keys`, and signs with the last of them that may sign by then.
+    ///
+    /// # Errors
+    /// [`NoSigningKey`] where there is none.
+    pub fn scheduled(
+        settings: JwtSettings,
+        keys: Vec<(SigningKey, Timestamp)>,
+    ) -> Result<Self, NoSigningKey> {
+        let keys = RwLock::new(Arc::new(Keys::new(keys)?));
+        Ok(Self { settings, keys })
+    }
+
+    /// Takes other keys from now on. What is under way goes on with those that it began with.
+    ///
+    /// # Errors
+    /// [`NoSigningKey`] where there is none; the keys stay as they are.
+    pub fn replace(&self, keys: Vec<(SigningKey, Timestamp)>) -> Result<(), NoSigningKey> {
+        let keys = Arc::new(Keys::new(keys)?);
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn are_ours(&self, issuer: &str, audience: &str) -> Result<(), TokenError> {
@@ -56,11 +111,13 @@ impl JwtTokens {
 impl AccessTokens for JwtTokens {
     fn issue(&self, claims: &AccessClaims) -> Result<String, TokenSigningError> {
         let JwtSettings { issuer, audience } = &self.settings;
-        jws::sign(&self.keys[self.signing], ACCESS, &AccessJson::new(issuer, audience, claims))
+        let keys = self.keys();
+        let key = keys.signing(claims.issued_at).ok_or(TokenSigningError)?;
+        jws::sign(key, ACCESS, &AccessJson::new(issuer, audience, claims))
     }
 
     fn verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenError> {
-        let claims: AccessJson = jws::verify(&self.keys, ACCESS, token)?;
+        let claims: AccessJson = jws::verify(&self.keys().keys, ACCESS, token)?;
         self.are_ours(&claims.iss, &claims.aud)?;
         let claims = claims.into_claims()?;
         if claims.expires_at.is_expired(now) { Err(TokenError::Expired) } else { Ok(claims) }
@@ -68,17 +125,19 @@ impl AccessTokens for JwtTokens {
 
     fn issue_receipt(&self, receipt: &Receipt) -> Result<String, TokenSigningError> {
         let JwtSettings { issuer, audience } = &self.settings;
-        jws::sign(&self.keys[self.signing], RECEIPT, &ReceiptJson::new(issuer, audience, receipt))
+        let keys = self.keys();
+        let key = keys.signing(receipt.verified_at).ok_or(TokenSigningError)?;
+        jws::sign(key, RECEIPT, &ReceiptJson::new(issuer, audience, receipt))
     }
 
     fn verify_receipt(&self, token: &str, now: Timestamp) -> Result<Receipt, TokenError> {
-        let receipt: ReceiptJson = jws::verify(&self.keys, RECEIPT, token)?;
+        let receipt: ReceiptJson = jws::verify(&self.keys().keys, RECEIPT, token)?;
         self.are_ours(&receipt.iss, &receipt.aud)?;
         let receipt = receipt.into_receipt()?;
         if receipt.expires_at.is_expired(now) { Err(TokenError::Expired) } else { Ok(receipt) }
     }
 
     fn jwks(&self) -> String {
-        self.jwks.clone()
+        self.keys().jwks.clone()
     }
 }

@@ -301,3 +301,43 @@ mod contract {
         (Arc::new(super::Forge::new().tokens()), Arc::new(super::Forge::new().tokens()))
     }
 }
+
+#[test]
+fn the_key_that_signs_changes_when_its_time_has_come_and_both_are_published() {
+    let (old, new) = (Forge::new(), Forge::new());
+    let since_ever = Timestamp::from_seconds(0);
+    let scheduled = || {
+        let key = |forge: &Forge| {
+            SigningKey::from_private(&forge.kid, "ES256", &forge.private).expect("a key")
+        };
+        let later = NOW.plus(std::time::Duration::from_secs(60));
+        (vec![(key(&old), since_ever), (key(&new), later)], vec![(key(&new), later)])
+    };
+    let (both, alone) = scheduled();
+    let tokens = JwtTokens::scheduled(settings(), both).expect("a signer");
+    for forge in [&old, &new] {
+        assert!(tokens.jwks().contains(&forge.kid));
+    }
+    let kid_of = |token: &str| {
+        let header = token.split('.').next().expect("a header");
+        let header = URL_SAFE_NO_PAD.decode(header).expect("base64url");
+        serde_json::from_slice::<Value>(&header).expect("JSON")["kid"].clone()
+    };
+    let issued = |seconds| {
+        let issued_at = NOW.plus(std::time::Duration::from_secs(seconds));
+        let expires_at = issued_at.plus(std::time::Duration::from_secs(600));
+        tokens.issue(&AccessClaims { issued_at, expires_at, ..claims() }).expect("a token")
+    };
+    let (before, after) = (issued(59), issued(60));
+    assert_eq!(kid_of(&before), old.kid.as_str());
+    assert_eq!(kid_of(&after), new.kid.as_str());
+    let at = NOW.plus(std::time::Duration::from_secs(60));
+    assert!(tokens.verify(&before, at).is_ok() && tokens.verify(&after, at).is_ok());
+    // Once the old one is retired, nothing that it has signed is good, and it is not published.
+    tokens.replace(alone).expect("a key");
+    assert_eq!(tokens.verify(&before, at), Err(TokenError::Invalid));
+    assert!(tokens.verify(&after, at).is_ok());
+    assert!(!tokens.jwks().contains(&old.kid));
+    assert!(tokens.replace(Vec::new()).is_err(), "there is always a key");
+    assert!(tokens.verify(&after, at).is_ok());
+}

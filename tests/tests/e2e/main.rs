@@ -4,6 +4,7 @@
 mod bad_input;
 mod contract;
 mod crash;
+mod key;
 mod oauth;
 mod operation;
 mod outbox;

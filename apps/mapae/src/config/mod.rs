@@ -17,6 +17,7 @@ use figment::providers::{Env, Format as _, Serialized, Toml};
 use mapae_application::Settings;
 use mapae_application::outbox::WorkerSettings;
 use mapae_application::session::ServiceClient;
+use mapae_domain::signing_key::SigningKeyPolicy;
 use mapae_domain::user::PasswordPolicy;
 use mapae_domain::{Region, RegistrationPolicy, SessionPolicy, VerificationPolicy};
 use mapae_http::Network;
@@ -331,6 +332,10 @@ pub(crate) struct TokensConfig {
     pub(crate) refresh_lifetime: Length,
     pub(crate) session_lifetime: Length,
     pub(crate) reuse_window: Length,
+    /// How old a signing key is when the next is made; never by itself where absent.
+    pub(crate) rotate_keys_every: Option<Length>,
+    /// How long a new key is published before it signs.
+    pub(crate) publish_keys_ahead: Length,
 }
 
 impl Default for TokensConfig {
@@ -344,6 +349,8 @@ impl Default for TokensConfig {
             refresh_lifetime: Length(policy.refresh_lifetime),
             session_lifetime: Length(policy.session_lifetime),
             reuse_window: Length(policy.reuse_window),
+            rotate_keys_every: None,
+            publish_keys_ahead: Length(SigningKeyPolicy::default().publish_ahead),
         }
     }
 }
@@ -427,6 +434,7 @@ impl Config {
         self.sms.check(self.mode)?;
         self.worker()?;
         self.trusted_proxies()?;
+        self.signing_keys()?;
         self.settings()?;
         self.algorithm()?;
         Ok(self)
@@ -521,6 +529,26 @@ impl Config {
                 .map_err(|why| ConfigError::Invalid(format!("server.trusted_proxies {why}")))
         };
         self.server.trusted_proxies.iter().map(parse).collect()
+    }
+
+    /// When signing keys are replaced.
+    pub(crate) fn signing_keys(&self) -> Result<SigningKeyPolicy, ConfigError> {
+        let invalid = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
+        let (every, ahead) = (self.tokens.rotate_keys_every, self.tokens.publish_keys_ahead.0);
+        let (minute, day) = (Duration::from_secs(60), Duration::from_secs(86_400));
+        if !(minute..=day).contains(&ahead) {
+            return invalid("tokens.publish_keys_ahead must be between 1m and 24h");
+        }
+        if every.is_some_and(|every| every.0 < day || every.0 < ahead * 2) {
+            return invalid(
+                "tokens.rotate_keys_every must be at least 1d, and twice publish_keys_ahead",
+            );
+        }
+        Ok(SigningKeyPolicy {
+            publish_ahead: ahead,
+            token_lifetime: self.tokens.access_lifetime.0.max(self.verification.receipt_lifetime.0),
+            rotate_every: every.map(|every| every.0),
+        })
     }
 
     /// What signs tokens.

@@ -435,6 +435,10 @@ pub trait SigningKeyReads {
 pub trait SigningKeyWrites {
     /// Stores a new key.
     async fn insert_signing_key(&mut self, key: &SigningKeyRecord) -> Result<(), StoreError>;
+
+    /// Stores from when on the key of that `kid` is worth nothing, unless that is stored already;
+    /// `false` where it is, or where there is no such key.
+    async fn retire_signing_key(&mut self, kid: &str, at: Timestamp) -> Result<bool, StoreError>;
 }
 
 /// Requests that were answered, to read.

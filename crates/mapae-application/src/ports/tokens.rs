@@ -1,5 +1,6 @@
 //! Signed tokens.
 
+use mapae_domain::signing_key::KeyLife;
 use mapae_domain::{AccessClaims, Receipt, Timestamp};
 use zeroize::Zeroizing;
 
@@ -64,8 +65,8 @@ pub struct SigningKeyRecord {
     pub algorithm: String,
     /// The private key, sealed.
     pub sealed: Vec<u8>,
-    /// When it was made.
-    pub created_at: Timestamp,
+    /// When it was made, signs and is retired.
+    pub life: KeyLife,
 }
 
 impl std::fmt::Debug for SigningKeyRecord {

@@ -4,6 +4,7 @@
 mod outbox;
 mod registration;
 mod session;
+mod signing_key;
 mod verification;
 
 use std::sync::{Arc, Mutex};

@@ -9,6 +9,7 @@ use ring::signature::{
     RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, RsaParameters,
     UnparsedPublicKey,
 };
+use tokio::sync::Semaphore;
 use x509_cert::Certificate;
 use x509_cert::der::DecodePem as _;
 
@@ -17,6 +18,9 @@ use super::envelope::{Envelope, Hash, Kind, is_of_sns};
 
 /// How many certificates are remembered: SNS has one a region at a time.
 const REMEMBERED: usize = 16;
+
+/// How many certificates are fetched at once.
+const AT_ONCE: usize = 4;
 
 /// The key of a certificate, and when it is good.
 #[derive(Clone)]
@@ -31,11 +35,13 @@ pub(super) struct Certificates {
     source: Arc<dyn Source>,
     clock: Arc<dyn Clock>,
     known: Mutex<HashMap<String, Key>>,
+    /// Whoever sends forged envelopes names certificates: they are not all fetched for them.
+    fetching: Semaphore,
 }
 
 impl Certificates {
     pub(super) fn new(source: Arc<dyn Source>, clock: Arc<dyn Clock>) -> Self {
-        Self { source, clock, known: Mutex::default() }
+        Self { source, clock, known: Mutex::default(), fetching: Semaphore::new(AT_ONCE) }
     }
 
     /// The key of the certificate at `url`.
@@ -48,6 +54,8 @@ impl Certificates {
         let key = match known {
             Some(key) => key,
             None => {
+                let busy = |_| EventRefused::Unavailable("too many are being fetched".to_owned());
+                let _turn = self.fetching.try_acquire().map_err(busy)?;
                 let pem = self.source.get(url).await.map_err(EventRefused::Unavailable)?;
                 let key = Key::read(&pem)
                     .ok_or_else(|| EventRefused::Unavailable("no certificate".to_owned()))?;

@@ -8,6 +8,8 @@ pub struct Model {
     pub algorithm: String,
     pub sealed: Vec<u8>,
     pub created_at: i64,
+    pub signs_from: i64,
+    pub retired_at: Option<i64>,
 }
 
 impl std::fmt::Debug for Model {

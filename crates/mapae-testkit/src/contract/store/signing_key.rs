@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use mapae_application::ports::{SigningKeyRecord, Store};
 
+use mapae_domain::signing_key::KeyLife;
+
 use super::stored;
 use crate::build;
 
@@ -13,7 +15,11 @@ pub async fn signing_keys_come_back_oldest_first(store: Arc<dyn Store>) {
         kid: kid.to_owned(),
         algorithm: algorithm.to_owned(),
         sealed: (0..=u8::MAX).cycle().take(2_000).collect(),
-        created_at: build::after(seconds),
+        life: KeyLife {
+            created_at: build::after(seconds),
+            signs_from: build::after(seconds + 600),
+            retired_at: None,
+        },
     };
     assert!(store.read().await.unwrap().signing_keys().await.unwrap().is_empty());
     let keys = [
@@ -26,4 +32,18 @@ pub async fn signing_keys_come_back_oldest_first(store: Arc<dyn Store>) {
     }
     assert_eq!(store.read().await.unwrap().signing_keys().await.unwrap(), keys);
     assert_eq!(store.begin().await.unwrap().signing_keys().await.unwrap(), keys);
+    // Retired once, by its very name.
+    let kid = keys[0].kid.clone();
+    let retire = async |kid: &str, seconds| {
+        stored!(store, work => {
+            work.retire_signing_key(kid, build::after(seconds)).await.unwrap()
+        })
+    };
+    assert!(!retire(&kid.to_lowercase(), 5).await);
+    assert!(retire(&kid, 6).await);
+    assert!(!retire(&kid, 7).await);
+    let [first, second, third] = keys;
+    let life = KeyLife { retired_at: Some(build::after(6)), ..first.life };
+    let keys = [SigningKeyRecord { life, ..first }, second, third];
+    assert_eq!(store.read().await.unwrap().signing_keys().await.unwrap(), keys);
 }

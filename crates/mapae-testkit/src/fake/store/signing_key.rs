@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use mapae_application::ports::store::{SigningKeyReads, SigningKeyWrites};
 use mapae_application::ports::{SigningKeyRecord, StoreError};
+use mapae_domain::Timestamp;
 
 use super::{STORED_TWICE, Transaction};
 
@@ -8,7 +9,7 @@ use super::{STORED_TWICE, Transaction};
 impl SigningKeyReads for Transaction {
     async fn signing_keys(&mut self) -> Result<Vec<SigningKeyRecord>, StoreError> {
         let mut keys = self.state.signing_keys.clone();
-        keys.sort_by_key(|key| key.created_at);
+        keys.sort_by_key(|key| key.life.created_at);
         Ok(keys)
     }
 }
@@ -21,5 +22,11 @@ impl SigningKeyWrites for Transaction {
         }
         self.write().signing_keys.push(key.clone());
         Ok(())
+    }
+
+    async fn retire_signing_key(&mut self, kid: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let keys = &mut self.write().signing_keys;
+        let found = keys.iter_mut().find(|key| key.kid == kid && key.life.retired_at.is_none());
+        Ok(found.map(|key| key.life.retired_at = Some(at)).is_some())
     }
 }
