@@ -440,6 +440,25 @@ async fn a_message_that_is_none_fares_as_the_others_do() {
     }
 }
 
+#[tokio::test]
+async fn a_message_that_is_none_fails_as_the_last_one_did() {
+    let world = World::new();
+    // Too few failures for anybody to be left alone.
+    world.fail_both(1, &temporary());
+    world.mail_to("other@example.com").await;
+    world.deliver().await;
+    let stranger = world.begin("login", &email("nobody@example.com")).await;
+    world.deliver().await;
+    assert_eq!(world.status(stranger.id).await, DeliveryStatus::Queued);
+    // Once one was taken, so is what comes after it.
+    world.wait(5);
+    world.deliver().await;
+    world.wait(10);
+    world.deliver().await;
+    assert_eq!(world.status(stranger.id).await, DeliveryStatus::Sent);
+    assert_eq!((world.emails.sent().len(), world.second.sent().len()), (1, 0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stops_gives_back_what_it_could_not_finish() {
     let world = World::new();
