@@ -153,3 +153,35 @@ async fn the_inbox_is_read_filtered_and_emptied() {
     let refused = server.get("/dev/inbox/messages?to=nonsense").await;
     refused.expect_problem(400, "validation_failed");
 }
+
+/// Every setting by its name: `mail.smtp.host`.
+fn settings_of(config: &serde_json::Value, prefix: &str, found: &mut Vec<String>) {
+    for (key, value) in config.as_object().expect("a table") {
+        let name = format!("{prefix}{key}");
+        match value {
+            serde_json::Value::Object(_) => settings_of(value, &format!("{name}."), found),
+            _ => found.push(name),
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_setting_is_in_the_documents_of_both_languages() {
+    let (ended_well, config, _) = Server::run(&["config"], &[]).await;
+    assert!(ended_well);
+    let config = serde_json::from_str(&config).expect("JSON");
+    let mut settings = Vec::new();
+    settings_of(&config, "", &mut settings);
+    assert!(settings.len() > 50, "{} settings", settings.len());
+    for language in ["configuration.md", "configuration.ko.md"] {
+        let document = mapae_e2e::workspace().join("docs/operations").join(language);
+        let document = fs::read_to_string(document).expect("the document");
+        for setting in &settings {
+            // A row can name several settings of one table: `.channel`.
+            let last = setting.rsplit('.').next().unwrap_or_default();
+            let named = [format!("`{setting}`"), format!("`.{last}`")];
+            let found = named.iter().any(|name| document.contains(name));
+            assert!(found, "{language} does not name {setting}");
+        }
+    }
+}
