@@ -1,5 +1,6 @@
 //! Messages leave by real HTTP and SMTP, whatever providers do.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mapae_e2e::{Server, ServerOptions, code_in, until};
@@ -184,22 +185,23 @@ async fn a_provider_that_is_down_is_called_ten_times_at_most_and_loses_nothing()
         // Slower than a sender may be.
         HttpReply::json(200, r#"{"MessageId": "late"}"#).after(Duration::from_secs(20)),
     ] {
-        let (down, is_down) = (answer.clone(), std::sync::Arc::new(std::sync::Mutex::new(true)));
-        let flag = std::sync::Arc::clone(&is_down);
-        let ses = HttpStub::start(move |request| match request.method.as_str() {
-            "GET" => {
-                HttpReply::json(200, r#"{"ProductionAccessEnabled": true, "SendingEnabled": true}"#)
+        // Down while nothing stands here; then whom it has taken a message for.
+        let taken = Arc::new(Mutex::new(None::<Vec<String>>));
+        let (down, shared) = (answer.clone(), Arc::clone(&taken));
+        let ses = HttpStub::start(move |request| {
+            if request.method == "GET" {
+                let account = r#"{"ProductionAccessEnabled": true, "SendingEnabled": true}"#;
+                return HttpReply::json(200, account);
             }
-            _ if *flag.lock().expect("the flag") => down.clone(),
-            _ => HttpReply::json(200, r#"{"MessageId": "taken"}"#),
+            match &mut *shared.lock().expect("whom it has taken a message for") {
+                None => down.clone(),
+                Some(taken) => {
+                    taken.push(request.json()["Destination"]["ToAddresses"][0].to_string());
+                    HttpReply::json(200, r#"{"MessageId": "taken"}"#)
+                }
+            }
         })
         .await;
-        let mails = || {
-            let requests = ses.requests().into_iter().filter(|request| request.method == "POST");
-            requests
-                .map(|request| request.json()["Destination"]["ToAddresses"][0].to_string())
-                .collect::<Vec<_>>()
-        };
         let short = [("OUTBOX__SEND_TIMEOUT", "500ms"), ("MAIL__SES__TIMEOUT", "400ms")];
         // Everything is there before the first message leaves.
         let server = by_ses(&ses).with_all(&short).without_worker().start().await;
@@ -208,12 +210,12 @@ async fn a_provider_that_is_down_is_called_ten_times_at_most_and_loses_nothing()
             begun.push(begin(&server, "email", &format!("minji{nth}@example.com")).await);
         }
         let worker = server.start_worker();
-        until("a call", async || !mails().is_empty()).await;
+        until("a call", async || ses.calls_of("POST") > 0).await;
         // The circuit is open for five seconds at first, or the second that SES asks for.
         tokio::time::sleep(Duration::from_millis(700)).await;
-        let calls = mails().len();
+        let calls = ses.calls_of("POST");
         assert!(calls <= 10, "{calls} calls of {answer:?}");
-        *is_down.lock().expect("the flag") = false;
+        *taken.lock().expect("whom it has taken a message for") = Some(Vec::new());
         until("every message is sent", async || {
             let mut sent = 0;
             for verification in &begun {
@@ -222,7 +224,7 @@ async fn a_provider_that_is_down_is_called_ten_times_at_most_and_loses_nothing()
             sent == MESSAGES
         })
         .await;
-        let mut readers = mails().split_off(calls);
+        let mut readers = taken.lock().expect("the readers").take().expect("it was up");
         let all = readers.len();
         readers.sort();
         readers.dedup();
