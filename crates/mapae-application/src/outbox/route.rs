@@ -180,9 +180,12 @@ impl<S: ?Sized> Lane<S> {
         }
         let opened = match answer {
             // A message that is refused was understood: the sender works.
-            Ok(_)
-            | Err(SendError::Refused { .. } | SendError::Deferred(_) | SendError::Unsuited(_)) => {
+            Ok(_) | Err(SendError::Refused { .. } | SendError::Deferred(_)) => {
                 health.circuit.succeeded();
+                false
+            }
+            Err(SendError::Unsuited(_)) => {
+                health.circuit.not_asked(now);
                 false
             }
             Err(SendError::Temporary(_) | SendError::Unanswered(_)) => health.circuit.failed(now),

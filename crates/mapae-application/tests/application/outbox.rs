@@ -160,6 +160,27 @@ async fn a_sender_that_fails_in_a_row_is_left_alone_and_tried_again_with_one_mes
 }
 
 #[tokio::test]
+async fn a_sender_that_is_left_alone_is_not_taken_back_by_a_message_that_is_none_for_it() {
+    let world = World::new();
+    world.emails.fail_with(5, &temporary());
+    world.emails.fail_with(1, &SendError::Unsuited("told to"));
+    world.emails.fail_with(1_000, &temporary());
+    for nth in 0..10 {
+        world.mail_to(&format!("minji{nth}@example.com")).await;
+    }
+    world.deliver().await;
+    let before = world.emails.calls();
+    assert_eq!(before, 5);
+    world.wait(5);
+    for nth in 0..20 {
+        world.mail_to(&format!("jihun{nth}@example.com")).await;
+    }
+    world.deliver().await;
+    assert_eq!(world.emails.calls(), before + 2, "the message that is none for it, and a probe");
+    assert_eq!(world.second.sent().len(), 30);
+}
+
+#[tokio::test]
 async fn a_quota_that_is_used_up_for_minutes_costs_no_try_and_no_message() {
     let world = World::new();
     let mut begun = Vec::new();

@@ -102,6 +102,14 @@ impl Circuit {
         self.window = (self.window + 1).min(Self::WIDEST);
     }
 
+    /// The message that was let pass was none for this sender, which was not asked: nothing is known
+    /// that was not before, and where it was to be the probe, the next message is.
+    pub fn not_asked(&mut self, now: Timestamp) {
+        if matches!(self.state, State::Probing { .. }) {
+            self.state = State::Open { until: now };
+        }
+    }
+
     /// The sender failed. Says whether that opened the circuit.
     pub fn failed(&mut self, now: Timestamp) -> bool {
         self.window = (self.window / 2).max(1);
@@ -197,6 +205,19 @@ mod tests {
             circuit.failed(now);
         }
         assert_eq!(circuit.room(now), Room::NotBefore(now.plus(Duration::from_secs(5))));
+    }
+
+    #[test]
+    fn a_message_that_is_none_for_the_sender_is_no_probe_of_it() {
+        let mut circuit = open();
+        circuit.enter(after(5)).expect("a probe");
+        circuit.not_asked(after(5));
+        assert_eq!(circuit.room(after(5)), Room::For(1), "the next is the probe");
+        circuit.enter(after(5)).expect("a probe");
+        assert!(circuit.failed(after(5)), "and it was not taken for a success");
+        let mut closed = Circuit::new(CircuitPolicy::default());
+        closed.not_asked(START);
+        assert_eq!(closed.room(START), Room::For(8));
     }
 
     #[test]
