@@ -1,66 +1,45 @@
-//! Claims as they are written.
-//!
-//! Every claim is required and of one type: a claim of another type is refused, not taken as absent,
-//! and so is one that stands twice.
+//! Claims of the domain, as they are written.
 
 use mapae_application::ports::TokenError;
 use mapae_domain::{
     AccessClaims, AuthMethod, Channel, Contact, Purpose, Receipt, Role, SessionId, Timestamp,
     TokenId, UserId, VerificationId,
 };
+use mapae_token_claims::AccessTokenClaims;
 use serde::{Deserialize, Serialize};
 
-/// Claims of an access token (RFC 9068 §2.2).
-#[derive(Serialize, Deserialize)]
-pub(crate) struct AccessJson {
-    pub(crate) iss: String,
-    pub(crate) aud: String,
-    sub: String,
-    sid: String,
-    jti: String,
-    iat: i64,
-    exp: i64,
-    auth_time: i64,
-    amr: Vec<String>,
-    roles: Vec<String>,
-    email_verified: bool,
-    phone_number_verified: bool,
+pub(crate) fn written(issuer: &str, audience: &str, claims: &AccessClaims) -> AccessTokenClaims {
+    AccessTokenClaims {
+        iss: issuer.to_owned(),
+        aud: audience.to_owned(),
+        sub: claims.user.to_string(),
+        sid: claims.session.to_string(),
+        jti: claims.id.to_string(),
+        iat: claims.issued_at.as_seconds(),
+        exp: claims.expires_at.as_seconds(),
+        auth_time: claims.authenticated_at.as_seconds(),
+        amr: claims.methods.iter().map(|method| method.as_str().to_owned()).collect(),
+        roles: claims.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+        email_verified: claims.email_verified,
+        phone_number_verified: claims.phone_verified,
+    }
 }
 
-impl AccessJson {
-    pub(crate) fn new(issuer: &str, audience: &str, claims: &AccessClaims) -> Self {
-        Self {
-            iss: issuer.to_owned(),
-            aud: audience.to_owned(),
-            sub: claims.user.to_string(),
-            sid: claims.session.to_string(),
-            jti: claims.id.to_string(),
-            iat: claims.issued_at.as_seconds(),
-            exp: claims.expires_at.as_seconds(),
-            auth_time: claims.authenticated_at.as_seconds(),
-            amr: claims.methods.iter().map(|method| method.as_str().to_owned()).collect(),
-            roles: claims.roles.iter().map(|role| role.as_str().to_owned()).collect(),
-            email_verified: claims.email_verified,
-            phone_number_verified: claims.phone_verified,
-        }
-    }
-
-    pub(crate) fn into_claims(self) -> Result<AccessClaims, TokenError> {
-        let method = |name: &String| AuthMethod::from_name(name).ok_or(TokenError::Invalid);
-        let role = |name: &String| Role::parse(name).map_err(|_| TokenError::Invalid);
-        Ok(AccessClaims {
-            user: self.sub.parse::<UserId>().map_err(|_| TokenError::Invalid)?,
-            session: self.sid.parse::<SessionId>().map_err(|_| TokenError::Invalid)?,
-            id: self.jti.parse::<TokenId>().map_err(|_| TokenError::Invalid)?,
-            issued_at: Timestamp::from_seconds(self.iat),
-            expires_at: Timestamp::from_seconds(self.exp),
-            authenticated_at: Timestamp::from_seconds(self.auth_time),
-            methods: self.amr.iter().map(method).collect::<Result<_, _>>()?,
-            roles: self.roles.iter().map(role).collect::<Result<_, _>>()?,
-            email_verified: self.email_verified,
-            phone_verified: self.phone_number_verified,
-        })
-    }
+pub(crate) fn read(claims: &AccessTokenClaims) -> Result<AccessClaims, TokenError> {
+    let method = |name: &String| AuthMethod::from_name(name).ok_or(TokenError::Invalid);
+    let role = |name: &String| Role::parse(name).map_err(|_| TokenError::Invalid);
+    Ok(AccessClaims {
+        user: claims.sub.parse::<UserId>().map_err(|_| TokenError::Invalid)?,
+        session: claims.sid.parse::<SessionId>().map_err(|_| TokenError::Invalid)?,
+        id: claims.jti.parse::<TokenId>().map_err(|_| TokenError::Invalid)?,
+        issued_at: Timestamp::from_seconds(claims.iat),
+        expires_at: Timestamp::from_seconds(claims.exp),
+        authenticated_at: Timestamp::from_seconds(claims.auth_time),
+        methods: claims.amr.iter().map(method).collect::<Result<_, _>>()?,
+        roles: claims.roles.iter().map(role).collect::<Result<_, _>>()?,
+        email_verified: claims.email_verified,
+        phone_verified: claims.phone_number_verified,
+    })
 }
 
 /// Claims of a receipt.

@@ -1,4 +1,4 @@
-//! [`AccessTokens`] as JSON Web Tokens: ES256 or EdDSA, over `ring`.
+//! [`AccessTokens`] as JSON Web Tokens: ES256, EdDSA or RS256, over `ring`.
 //!
 //! Only what Mapae itself signs is ever accepted: the compact form, by a key of its own, of that
 //! key's one algorithm, of the expected kind (RFC 8725 §3). Whatever a header says about keys is
@@ -9,7 +9,9 @@
 mod claims;
 mod jws;
 mod key;
+mod rsa;
 mod tokens;
 
-pub use key::{Algorithm, KeyError, KeyMaker, SigningKey};
+pub use key::{KeyError, KeyMaker, SigningKey};
+pub use mapae_token_claims::Algorithm;
 pub use tokens::{JwtSettings, JwtTokens, NoSigningKey};

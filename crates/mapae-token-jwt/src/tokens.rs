@@ -2,14 +2,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use mapae_application::ports::{AccessTokens, TokenError, TokenSigningError};
 use mapae_domain::{AccessClaims, Receipt, Timestamp};
+use mapae_token_claims::{ACCESS_TOKEN, AccessTokenClaims, KeySet, Refused};
 use serde_json::json;
 
-use crate::claims::{AccessJson, ReceiptJson};
+use crate::claims::{self, ReceiptJson};
 use crate::jws;
 use crate::key::SigningKey;
 
-/// The kind of an access token (RFC 9068 §2.1).
-const ACCESS: &str = "at+jwt";
 /// The kind of a receipt.
 const RECEIPT: &str = "receipt+jwt";
 
@@ -38,6 +37,7 @@ struct Keys {
     keys: Vec<SigningKey>,
     /// From when on each signs.
     signs_from: Vec<Timestamp>,
+    public: KeySet,
     jwks: String,
 }
 
@@ -49,7 +49,8 @@ impl Keys {
         let (keys, signs_from): (Vec<_>, Vec<_>) = scheduled.into_iter().unzip();
         let jwks: Vec<_> = keys.iter().map(SigningKey::jwk).collect();
         let jwks = json!({"keys": jwks}).to_string();
-        Ok(Self { keys, signs_from, jwks })
+        let public = KeySet::new(keys.iter().map(|key| key.public().clone()).collect());
+        Ok(Self { keys, signs_from, public, jwks })
     }
 
     /// The last that may sign by then; the last of all where none may, which an installation whose
@@ -108,18 +109,24 @@ impl JwtTokens {
     }
 }
 
+fn invalid(_: Refused) -> TokenError {
+    TokenError::Invalid
+}
+
 impl AccessTokens for JwtTokens {
     fn issue(&self, claims: &AccessClaims) -> Result<String, TokenSigningError> {
         let JwtSettings { issuer, audience } = &self.settings;
         let keys = self.keys();
         let key = keys.signing(claims.issued_at).ok_or(TokenSigningError)?;
-        jws::sign(key, ACCESS, &AccessJson::new(issuer, audience, claims))
+        jws::sign(key, ACCESS_TOKEN, &claims::written(issuer, audience, claims))
     }
 
     fn verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenError> {
-        let claims: AccessJson = jws::verify(&self.keys().keys, ACCESS, token)?;
+        let claims: AccessTokenClaims =
+            mapae_token_claims::verify(&self.keys().public, ACCESS_TOKEN, token)
+                .map_err(invalid)?;
         self.are_ours(&claims.iss, &claims.aud)?;
-        let claims = claims.into_claims()?;
+        let claims = claims::read(&claims)?;
         if claims.expires_at.is_expired(now) { Err(TokenError::Expired) } else { Ok(claims) }
     }
 
@@ -131,7 +138,8 @@ impl AccessTokens for JwtTokens {
     }
 
     fn verify_receipt(&self, token: &str, now: Timestamp) -> Result<Receipt, TokenError> {
-        let receipt: ReceiptJson = jws::verify(&self.keys().keys, RECEIPT, token)?;
+        let receipt: ReceiptJson =
+            mapae_token_claims::verify(&self.keys().public, RECEIPT, token).map_err(invalid)?;
         self.are_ours(&receipt.iss, &receipt.aud)?;
         let receipt = receipt.into_receipt()?;
         if receipt.expires_at.is_expired(now) { Err(TokenError::Expired) } else { Ok(receipt) }

@@ -554,7 +554,9 @@ impl Config {
     /// What signs tokens.
     pub(crate) fn algorithm(&self) -> Result<Algorithm, ConfigError> {
         Algorithm::parse(&self.tokens.algorithm).ok_or_else(|| {
-            ConfigError::Invalid("tokens.algorithm must be \"ES256\" or \"EdDSA\"".to_owned())
+            ConfigError::Invalid(
+                "tokens.algorithm must be \"ES256\", \"EdDSA\" or \"RS256\"".to_owned(),
+            )
         })
     }
 }

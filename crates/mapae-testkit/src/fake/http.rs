@@ -51,6 +51,8 @@ pub enum HttpReply {
     },
     /// Answers after a while.
     After(Duration, Box<HttpReply>),
+    /// Answers with one more header.
+    With(&'static str, String, Box<HttpReply>),
     /// Takes the request and closes the connection without an answer.
     Cut,
 }
@@ -59,6 +61,12 @@ impl HttpReply {
     /// An answer of JSON.
     pub fn json(status: u16, body: impl Into<String>) -> Self {
         Self::Answer { status, content_type: "application/json", body: body.into() }
+    }
+
+    /// The same, with one more header.
+    #[must_use]
+    pub fn with(self, name: &'static str, value: impl Into<String>) -> Self {
+        Self::With(name, value.into(), Box::new(self))
     }
 
     /// The same, after a while.
@@ -140,14 +148,25 @@ async fn serve(
     while let Some(request) = read(&mut stream).await? {
         let reply = handler(&request);
         lock(kept).push(request);
-        let mut reply = &reply;
-        while let HttpReply::After(wait, then) = reply {
-            tokio::time::sleep(*wait).await;
-            reply = then;
-        }
-        let HttpReply::Answer { status, content_type, body } = reply else { return Ok(()) };
+        let (mut reply, mut headers) = (&reply, String::new());
+        let (status, content_type, body) = loop {
+            match reply {
+                HttpReply::After(wait, then) => {
+                    tokio::time::sleep(*wait).await;
+                    reply = then;
+                }
+                HttpReply::With(name, value, then) => {
+                    headers.push_str(&format!("{name}: {value}\r\n"));
+                    reply = then;
+                }
+                HttpReply::Answer { status, content_type, body } => {
+                    break (status, content_type, body);
+                }
+                HttpReply::Cut => return Ok(()),
+            }
+        };
         let head = format!(
-            "HTTP/1.1 {status} Status\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 {status} Status\r\ncontent-type: {content_type}\r\n{headers}content-length: {}\r\n\r\n",
             body.len()
         );
         stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await?;
