@@ -15,6 +15,7 @@ mod m20261121_000008_idempotency_keys;
 mod m20261121_000009_outcomes;
 mod m20261121_000010_session_clients;
 mod m20261121_000011_key_lives;
+mod m20261121_000012_audit;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_outcomes::Migration),
             Box::new(m20261121_000010_session_clients::Migration),
             Box::new(m20261121_000011_key_lives::Migration),
+            Box::new(m20261121_000012_audit::Migration),
         ]
     }
 }

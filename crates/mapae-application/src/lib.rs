@@ -17,6 +17,7 @@ pub mod inbox;
 pub mod outbox;
 pub mod ports;
 pub mod registration;
+pub mod retention;
 pub mod session;
 pub mod signing_key;
 pub mod user;
@@ -30,7 +31,7 @@ use mapae_domain::{Region, RegistrationPolicy, SessionPolicy, Timestamp, Verific
 use crate::outbox::Bell;
 use crate::ports::{
     AccessTokens, Clock, DeliveryEvents, MessageSealer, PasswordHasher, SecretHasher, SecretRng,
-    Store,
+    SimpleJwtTokens, Store,
 };
 use crate::session::ServiceClient;
 
@@ -51,6 +52,9 @@ pub struct Settings {
     pub sms_regions: Vec<Region>,
     /// The services that may ask about tokens.
     pub clients: Vec<ServiceClient>,
+    /// Whether a refresh token of SimpleJWT's form is replaced at each use. Its clients must then
+    /// keep the one that they are given.
+    pub simplejwt_rotates: bool,
 }
 
 impl Default for Settings {
@@ -63,6 +67,7 @@ impl Default for Settings {
             default_region: Region::KR,
             sms_regions: vec![Region::KR],
             clients: Vec::new(),
+            simplejwt_rotates: false,
         }
     }
 }
@@ -80,6 +85,8 @@ pub struct Ports {
     pub passwords: Arc<dyn PasswordHasher>,
     /// Signs and checks tokens.
     pub tokens: Arc<dyn AccessTokens>,
+    /// Signs and checks tokens as SimpleJWT's clients know them, where they are served.
+    pub simplejwt: Option<Arc<dyn SimpleJwtTokens>>,
     /// Hashes other secrets.
     pub secrets: Arc<dyn SecretHasher>,
     /// Seals messages.

@@ -86,13 +86,19 @@ impl SigningKeys<'_> {
         if nothing_to_do && ours.iter().any(|life| !life.is_retired(now)) {
             return self.open(records, now);
         }
-        // One unit of work, so that of several replicas one makes the key.
+        let is_due = |lives: &[KeyLife]| {
+            lives.iter().all(|life| life.is_retired(now))
+                || rotation_is_due(lives, self.policy, now)
+        };
+        // Made before the unit of work begins: a key of RSA takes its time.
+        let made = if is_due(&ours) { Some(self.maker.make()?) } else { None };
+        // One unit of work, so that of several replicas one stores its key.
         let mut work = self.store.begin().await?;
         let mut records = work.signing_keys().await?;
         let ours = self.lives(&records);
         let none_is_left = ours.iter().all(|life| life.is_retired(now));
-        if none_is_left || rotation_is_due(&ours, self.policy, now) {
-            records.push(self.make(&mut *work, none_is_left, now).await?);
+        if let Some(made) = made.filter(|_| is_due(&ours)) {
+            records.push(self.insert(&mut *work, made, none_is_left, now).await?);
         }
         let ours: Vec<_> = self.of_ours(&records).map(|(_, record)| record.clone()).collect();
         let lives: Vec<KeyLife> = ours.iter().map(|record| record.life).collect();
@@ -112,10 +118,11 @@ impl SigningKeys<'_> {
     /// # Errors
     /// [`SigningKeyError`].
     pub async fn rotate(&self, now: Timestamp) -> Result<SigningKeyView, SigningKeyError> {
+        let made = self.maker.make()?;
         let mut work = self.store.begin().await?;
         let records = work.signing_keys().await?;
         let is_first = self.lives(&records).iter().all(|life| life.is_retired(now));
-        let made = self.make(&mut *work, is_first, now).await?;
+        let made = self.insert(&mut *work, made, is_first, now).await?;
         work.commit().await?;
         let state = if is_first { KeyState::Signing } else { KeyState::Next };
         Ok(SigningKeyView { kid: made.kid, algorithm: made.algorithm, life: made.life, state })
@@ -132,6 +139,7 @@ impl SigningKeys<'_> {
         at_once: bool,
         now: Timestamp,
     ) -> Result<(), SigningKeyError> {
+        let successor = if at_once { Some(self.maker.make()?) } else { None };
         let mut work = self.store.begin().await?;
         let records = work.signing_keys().await?;
         let found = records.iter().find(|record| record.kid == kid);
@@ -147,13 +155,13 @@ impl SigningKeys<'_> {
             _ => {}
         }
         work.retire_signing_key(kid, now).await?;
-        if at_once && algorithm == self.maker.algorithm() {
+        if let Some(successor) = successor.filter(|_| algorithm == self.maker.algorithm()) {
             // What is left may not sign yet: whoever is in such a hurry is not made to wait.
             let left = lives.iter().enumerate().any(|(other, life)| {
                 other != at && !life.is_retired(now) && life.signs_from.is_expired(now)
             });
             if !left {
-                self.make(&mut *work, true, now).await?;
+                self.insert(&mut *work, successor, true, now).await?;
             }
         }
         work.commit().await?;
@@ -216,13 +224,13 @@ impl SigningKeys<'_> {
         (0..states.len()).filter(|at| states[*at] == KeyState::Old).collect()
     }
 
-    async fn make(
+    async fn insert(
         &self,
         work: &mut dyn UnitOfWork,
+        (kid, private): (String, Zeroizing<Vec<u8>>),
         is_first: bool,
         now: Timestamp,
     ) -> Result<SigningKeyRecord, SigningKeyError> {
-        let (kid, private) = self.maker.make()?;
         let sealed = self.sealer.seal(&context(&kid), &private);
         let algorithm = self.maker.algorithm().to_owned();
         let life = KeyLife::begin(is_first, self.policy, now);

@@ -83,6 +83,8 @@ typed_ids! {
     SessionId;
     /// One access token: the `jti` of RFC 7519 §4.1.7.
     TokenId;
+    /// Something that happened.
+    AuditId;
     /// Something that is to be sent.
     MessageId;
 }

@@ -13,6 +13,7 @@
 //! * A state changes by consuming the entity and returning the next one, so a transition that was
 //!   refused cannot be stored by accident.
 
+pub mod audit;
 pub mod consent;
 pub mod contact;
 pub mod id;
@@ -28,9 +29,12 @@ pub mod token;
 pub mod user;
 pub mod verification;
 
+pub use audit::{AuditEntry, AuditKind};
 pub use consent::{Consent, ConsentDocument};
 pub use contact::{Channel, Contact, Deliverability, EmailAddress, PhoneNumber, Region};
-pub use id::{ContactId, MessageId, RegistrationId, SessionId, TokenId, UserId, VerificationId};
+pub use id::{
+    AuditId, ContactId, MessageId, RegistrationId, SessionId, TokenId, UserId, VerificationId,
+};
 pub use invalid::InvalidValue;
 pub use locale::Locale;
 pub use outbox::{Delivery, DeliveryReason, DeliveryStatus, OutboxMessage, RetryPolicy};

@@ -23,6 +23,9 @@ pub struct SessionPolicy {
     pub session_lifetime: Duration,
     /// How long after a refresh the replaced token gives its successor again.
     pub reuse_window: Duration,
+    /// How long ago a person may have shown who they are, to change a contact or a password (ASVS
+    /// 5.0 7.5.1).
+    pub reauthenticate_after: Duration,
 }
 
 impl Default for SessionPolicy {
@@ -32,6 +35,7 @@ impl Default for SessionPolicy {
             refresh_lifetime: Duration::from_secs(7 * 24 * 60 * 60),
             session_lifetime: Duration::from_secs(90 * 24 * 60 * 60),
             reuse_window: Duration::from_secs(60),
+            reauthenticate_after: Duration::from_secs(10 * 60),
         }
     }
 }
@@ -76,6 +80,11 @@ impl SessionPolicy {
             self.reuse_window <= Duration::from_secs(300),
             "reuse_window",
             "between 0s and 300s",
+        )?;
+        bounded(
+            (minute..=day).contains(&self.reauthenticate_after),
+            "reauthenticate_after",
+            "between 1m and 24h",
         )?;
         Ok(self)
     }
@@ -269,6 +278,28 @@ impl Session {
             && self.0.auth_generation == auth_generation
             && !self.0.idle_expires_at.is_expired(now)
             && !self.0.expires_at.is_expired(now)
+    }
+
+    /// Whether the person showed who they are so lately that they may change a contact or a
+    /// password.
+    pub fn is_fresh(&self, policy: &SessionPolicy, now: Timestamp) -> bool {
+        !self.0.authenticated_at.plus(policy.reauthenticate_after).is_expired(now)
+    }
+
+    /// The session after its user has shown who they are once more: of the user's authentication
+    /// generation from now on.
+    #[must_use]
+    pub fn reauthenticate(
+        self,
+        methods: Vec<AuthMethod>,
+        auth_generation: u32,
+        now: Timestamp,
+    ) -> Self {
+        let mut record = self.0;
+        record.methods = methods;
+        record.auth_generation = auth_generation;
+        record.authenticated_at = now;
+        Self(record)
     }
 
     /// Decides on a refresh token of generation `presented`, which the caller knows to be genuine.

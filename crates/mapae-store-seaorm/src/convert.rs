@@ -1,6 +1,7 @@
 //! Values of the domain as columns, and back.
 
 use mapae_application::ports::StoreError;
+use mapae_domain::session::SessionClient;
 use mapae_domain::{Channel, Contact, Locale, SecretHash, Timestamp};
 
 pub(crate) fn micros(at: Option<Timestamp>) -> Option<i64> {
@@ -52,4 +53,13 @@ pub(crate) fn joined<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 
 pub(crate) fn split(names: &str) -> impl Iterator<Item = &str> {
     names.split(',').filter(|name| !name.is_empty())
+}
+
+/// From where somebody asked.
+pub(crate) fn session_client(
+    device: Option<&str>,
+    address: Option<&str>,
+) -> Result<SessionClient, StoreError> {
+    let address = address.map(|address| known(address.parse().ok())).transpose()?;
+    Ok(SessionClient { device: device.map(str::to_owned), address })
 }

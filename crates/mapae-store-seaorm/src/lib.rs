@@ -8,6 +8,7 @@
 //!
 //! [`Store`]: mapae_application::ports::Store
 
+mod audit;
 mod connection;
 mod convert;
 mod deliverability;

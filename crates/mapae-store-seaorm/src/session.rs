@@ -1,15 +1,16 @@
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{SessionReads, SessionWrites};
-use mapae_domain::session::{SessionClient, SessionEnd, SessionRecord, SessionSeed};
+use mapae_domain::session::{SessionEnd, SessionRecord, SessionSeed};
 use mapae_domain::{AuthMethod, Session, SessionId, Timestamp, User, UserId};
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
     QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
-use crate::convert::{array, counter, joined, known, split};
+use crate::convert::{array, counter, joined, known, session_client, split};
 use crate::entity::session::{Column, Entity, Model};
 use crate::entity::user;
 use crate::error::store_error;
@@ -53,14 +54,7 @@ fn from_row(row: &Model) -> Result<Session, StoreError> {
         methods: split(&row.methods)
             .map(|name| known(AuthMethod::from_name(name)))
             .collect::<Result<_, _>>()?,
-        client: SessionClient {
-            device: row.device.clone(),
-            address: row
-                .address
-                .as_deref()
-                .map(|address| known(address.parse().ok()))
-                .transpose()?,
-        },
+        client: session_client(row.device.as_deref(), row.address.as_deref())?,
         created_at: Timestamp::from_micros(row.created_at),
         rotated_at: Timestamp::from_micros(row.rotated_at),
         idle_expires_at: Timestamp::from_micros(row.idle_expires_at),
@@ -126,6 +120,45 @@ impl SessionWrites for Transaction {
             .await
             .map_err(store_error)?;
         Ok(rotated.rows_affected == 1)
+    }
+
+    async fn reauthenticate_session(&mut self, session: &Session) -> Result<bool, StoreError> {
+        let row = to_row(session);
+        let stored = Entity::update_many()
+            .col_expr(Column::AuthGeneration, Expr::value(row.auth_generation))
+            .col_expr(Column::AuthenticatedAt, Expr::value(row.authenticated_at))
+            .col_expr(Column::Methods, Expr::value(row.methods))
+            .filter(Column::Id.eq(row.id))
+            .filter(Column::EndedAt.is_null())
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(stored.rows_affected == 1)
+    }
+
+    async fn delete_expired_sessions(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        // Which they are is read first: no database but SQLite deletes with a limit alike.
+        let due = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::IdleExpiresAt.lte(before.as_micros()))
+            .order_by_asc(Column::IdleExpiresAt)
+            .limit(u64::from(limit));
+        let due: Vec<Uuid> = due.into_tuple().all(&self.0).await.map_err(store_error)?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let deleted = Entity::delete_many()
+            .filter(Column::Id.is_in(due))
+            .filter(Column::IdleExpiresAt.lte(before.as_micros()))
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(deleted.rows_affected)
     }
 
     async fn end_session(&mut self, session: &Session) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{SendAllowance, VerificationReads, VerificationWrites};
 use mapae_domain::verification::{
-    Challenge, PreviousChallenge, Standing, VerificationRecord, VerificationState,
+    Challenge, ConcernedUser, PreviousChallenge, Standing, VerificationRecord, VerificationState,
 };
 use mapae_domain::{
     Contact, Purpose, RegistrationId, SecretHash, Timestamp, UserId, Verification, VerificationId,
@@ -37,7 +37,8 @@ fn to_row(verification: &Verification) -> Model {
         contact: record.contact.as_str().to_owned(),
         purpose: record.purpose.as_str().to_owned(),
         registration_id: record.registration.map(|id| id.as_uuid()),
-        user_id: record.user.map(|id| id.as_uuid()),
+        user_id: record.user.map(|user| user.id.as_uuid()),
+        user_generation: record.user.map(|user| i64::from(user.auth_generation)),
         locale: record.locale.as_str().to_owned(),
         standing: record.standing.as_str().to_owned(),
         state: state_name(record.state).to_owned(),
@@ -88,7 +89,13 @@ fn from_row(row: Model) -> Result<Verification, StoreError> {
         contact: contact(&row.channel, &row.contact)?,
         purpose: known(Purpose::parse(&row.purpose).ok())?,
         registration: row.registration_id.map(RegistrationId::from_uuid),
-        user: row.user_id.map(UserId::from_uuid),
+        user: match (row.user_id, row.user_generation) {
+            (Some(id), Some(generation)) => Some(ConcernedUser {
+                id: UserId::from_uuid(id),
+                auth_generation: counter(generation)?,
+            }),
+            _ => None,
+        },
         locale: locale(&row.locale)?,
         standing: known(Standing::from_name(&row.standing))?,
         state,

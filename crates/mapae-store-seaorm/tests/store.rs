@@ -57,7 +57,7 @@ async fn the_schema_goes_up_and_down_and_up_again() {
     assert!(made >= 12, "{made} tables");
     store.unmigrate().await.expect("the way back");
     assert_eq!(rows(&look, tables).await.len(), 0);
-    assert_eq!(store.migrate().await.expect("the schema"), 11);
+    assert_eq!(store.migrate().await.expect("the schema"), 12);
     assert_eq!(rows(&look, tables).await.len(), made);
 }
 
@@ -76,7 +76,7 @@ async fn processes_that_start_together_migrate_once() {
     for start in starts {
         applied += start.await.expect("a start");
     }
-    assert_eq!(applied, 11);
+    assert_eq!(applied, 12);
 }
 
 #[tokio::test]
@@ -155,6 +155,8 @@ async fn every_hot_look_up_has_an_index() {
         "SELECT * FROM sessions WHERE id = x'00'",
         "SELECT * FROM sessions WHERE user_id = x'00' AND ended_at IS NULL AND expires_at > 1 ORDER BY rotated_at DESC LIMIT 100",
         "UPDATE sessions SET ended_at = 1 WHERE user_id = x'00' AND ended_at IS NULL AND id <> x'01'",
+        "SELECT id FROM sessions WHERE idle_expires_at <= 1 ORDER BY idle_expires_at LIMIT 500",
+        "SELECT * FROM audit_entries WHERE user_id = x'00' ORDER BY at DESC, id DESC LIMIT 100",
         "SELECT * FROM outbox WHERE channel = 'sms' AND status = 'queued' AND due_at <= 1 ORDER BY due_at, id LIMIT 10",
         "SELECT status FROM outbox WHERE verification_id = x'00' ORDER BY created_at DESC, id DESC LIMIT 1",
         "SELECT * FROM outbox WHERE ask_at <= 1 ORDER BY ask_at, id LIMIT 16",

@@ -9,6 +9,7 @@ pub mod event;
 pub mod password;
 pub mod secrets;
 pub mod sender;
+pub mod simplejwt;
 pub mod store;
 pub mod tokens;
 
@@ -21,5 +22,6 @@ pub use sender::{
     EmailSender, MessageRenderer, OutgoingEmail, OutgoingSms, RenderError, RenderedEmail,
     SendError, SendReceipt, SmsSender,
 };
+pub use simplejwt::{SimpleJwtClaims, SimpleJwtTokens, SimpleJwtUse};
 pub use store::{ReadView, Store, StoreError, UnitOfWork};
 pub use tokens::{AccessTokens, SigningKeyMaker, SigningKeyRecord, TokenError, TokenSigningError};

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use mapae_domain::outbox::Lease;
 use mapae_domain::session::SessionEnd;
 use mapae_domain::{
-    Channel, Consent, Contact, Deliverability, Delivery, DeliveryStatus, MessageId, OutboxMessage,
-    Registration, RegistrationId, SecretHash, Session, SessionId, Timestamp, User, UserContact,
-    UserId, Username, Verification, VerificationId,
+    AuditEntry, Channel, Consent, Contact, Deliverability, Delivery, DeliveryStatus, MessageId,
+    OutboxMessage, Registration, RegistrationId, SecretHash, Session, SessionId, Timestamp, User,
+    UserContact, UserId, Username, Verification, VerificationId,
 };
 
 use crate::idempotency::{IdempotencyClaim, IdempotencyOutcome};
@@ -71,6 +71,7 @@ pub trait ReadView:
     + InboxReads
     + SigningKeyReads
     + IdempotencyReads
+    + AuditReads
     + Send
 {
 }
@@ -88,6 +89,7 @@ pub trait UnitOfWork:
     + InboxWrites
     + SigningKeyWrites
     + IdempotencyWrites
+    + AuditWrites
 {
     /// Makes everything that was written durable and visible to others, or none of it.
     ///
@@ -291,6 +293,18 @@ pub trait SessionWrites {
     /// `false` where it is not.
     async fn rotate_session(&mut self, session: &Session, from: u32) -> Result<bool, StoreError>;
 
+    /// Stores when, how and for which authentication generation a session's user showed who they
+    /// are, if the stored one is open: one statement. `false` where it is not.
+    async fn reauthenticate_session(&mut self, session: &Session) -> Result<bool, StoreError>;
+
+    /// Deletes up to `limit` of the sessions whose time was up at `before`, longest first, and says
+    /// how many: by an index, so that it holds up nobody.
+    async fn delete_expired_sessions(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
+
     /// Stores when and why a session ended, unless one is stored already.
     async fn end_session(&mut self, session: &Session) -> Result<(), StoreError>;
 
@@ -462,4 +476,22 @@ pub trait IdempotencyWrites {
         claim: &IdempotencyClaim,
         now: Timestamp,
     ) -> Result<IdempotencyOutcome, StoreError>;
+}
+
+/// What happened to accounts, to read.
+#[async_trait]
+pub trait AuditReads {
+    /// The entries about a user, latest first; no more than `limit`.
+    async fn audit_of_user(
+        &mut self,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError>;
+}
+
+/// What happened to accounts, to write. Nothing here is ever changed.
+#[async_trait]
+pub trait AuditWrites {
+    /// Adds an entry.
+    async fn insert_audit_entry(&mut self, entry: &AuditEntry) -> Result<(), StoreError>;
 }

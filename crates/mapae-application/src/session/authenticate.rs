@@ -1,17 +1,25 @@
-use mapae_domain::{AccessClaims, User};
+use mapae_domain::{AccessClaims, Session, SessionId, Timestamp, User, UserId};
 
+use super::claims_of;
 use crate::Application;
 use crate::error::{Unavailable, rests_on_the_world};
-use crate::ports::TokenError;
+use crate::ports::{SimpleJwtUse, TokenError};
 
 /// Whoever showed a good access token.
 #[derive(Debug, Clone)]
 pub struct Authenticated {
     /// The user, as stored now.
     pub user: User,
+    /// The session, as stored now.
+    pub session: Session,
     /// What the token says.
     pub claims: AccessClaims,
 }
+
+/// Why somebody must log in once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the log-in is too long ago for this")]
+pub struct ReauthenticationRequired;
 
 /// Why an access token was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -46,17 +54,68 @@ impl Application {
     /// [`AuthenticateError`].
     pub async fn authenticate(&self, token: &str) -> Result<Authenticated, AuthenticateError> {
         let now = self.now();
-        let claims = self.ports.tokens.verify(token, now).map_err(AuthenticateError::Token)?;
+        let claims = match self.ports.tokens.verify(token, now) {
+            Ok(claims) => claims,
+            Err(refused) => return self.authenticate_simplejwt(token, refused, now).await,
+        };
+        let (session, user) = self.find_open(claims.session, claims.user, now).await?;
+        Ok(Authenticated { user, session, claims })
+    }
+
+    /// Checks a token of SimpleJWT's form, where those are served: `refused` is what it is otherwise.
+    async fn authenticate_simplejwt(
+        &self,
+        token: &str,
+        refused: TokenError,
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthenticateError> {
+        let Some(tokens) = self.ports.simplejwt.as_ref().filter(|_| refused == TokenError::Invalid)
+        else {
+            return Err(AuthenticateError::Token(refused));
+        };
+        let shown = tokens.verify(token, now).map_err(AuthenticateError::Token)?;
+        if !matches!(shown.usage, SimpleJwtUse::Access { .. }) {
+            return Err(AuthenticateError::Token(TokenError::Invalid));
+        }
+        let (session, user) = self.find_open(shown.session, shown.user, now).await?;
+        // All that such a token is believed is whose session it is of.
+        let claims = claims_of(&session, &user, shown.id, shown.issued_at, shown.expires_at);
+        Ok(Authenticated { user, session, claims })
+    }
+
+    /// The session of that id, open, and its user, who is the one that is meant.
+    pub(super) async fn find_open(
+        &self,
+        session: SessionId,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<(Session, User), AuthenticateError> {
         let mut view = self.ports.store.read().await?;
-        let found = view.session_and_user(claims.session).await?;
-        let (_, user) = found
-            .filter(|(session, user)| {
-                user.id() == claims.user
-                    && user.is_active()
-                    && session.is_open(user.record().auth_generation, now)
+        let found = view.session_and_user(session).await?;
+        found
+            .filter(|(session, owner)| {
+                owner.id() == user
+                    && owner.is_active()
+                    && session.is_open(owner.record().auth_generation, now)
             })
-            .ok_or(AuthenticateError::SessionEnded)?;
-        Ok(Authenticated { user, claims })
+            .ok_or(AuthenticateError::SessionEnded)
+    }
+
+    /// Sees that the caller showed who they are so lately that they may change a contact or a
+    /// password (ASVS 5.0 7.5.1).
+    ///
+    /// # Errors
+    /// [`ReauthenticationRequired`].
+    pub fn require_fresh(
+        &self,
+        caller: &Authenticated,
+        now: Timestamp,
+    ) -> Result<(), ReauthenticationRequired> {
+        if caller.session.is_fresh(&self.settings.session, now) {
+            Ok(())
+        } else {
+            Err(ReauthenticationRequired)
+        }
     }
 
     /// The public keys by which others check access tokens: a JWK Set in JSON (RFC 7517 §5).

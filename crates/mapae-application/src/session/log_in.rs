@@ -1,5 +1,6 @@
 use mapae_domain::registration::RegistrationRefused;
 use mapae_domain::session::SessionClient;
+use mapae_domain::verification::ConcernedUser;
 use mapae_domain::{
     AuthMethod, Channel, Contact, EmailAddress, Password, PasswordHash, PhoneNumber, Purpose,
     Receipt, RegistrationId, User, UserId, Username,
@@ -67,7 +68,7 @@ pub enum RegistrationTokensError {
 rests_on_the_world!(LogInError, ReceiptLogInError, RegistrationTokensError);
 
 /// What somebody typed to say who they are.
-enum LoginName {
+pub(crate) enum LoginName {
     Username(Username),
     Contact(Contact),
 }
@@ -83,7 +84,7 @@ impl Application {
         let password = Password::present(&command.password)
             .map_err(|reason| LogInError::Invalid(vec![FieldError::new("password", reason)]))?;
         let user = match self.parse_login(&command.login) {
-            Some(name) => find_user(&mut *self.ports.store.read().await?, &name).await?,
+            Some(name) => name.find(&mut *self.ports.store.read().await?).await?,
             None => None,
         };
         let user = user.filter(User::is_active);
@@ -172,7 +173,11 @@ impl Application {
         let user = work
             .user_by_contact(&record.contact)
             .await?
-            .filter(|user| user.is_active() && record.user == Some(user.id()))
+            .filter(|user| {
+                let begun_for =
+                    ConcernedUser { id: user.id(), auth_generation: user.record().auth_generation };
+                user.is_active() && record.user == Some(begun_for)
+            })
             .ok_or(ReceiptLogInError::ReceiptRefused)?;
         work.update_verification(&redeemed).await?;
         let method = match record.contact.channel() {
@@ -231,7 +236,7 @@ impl Application {
 
     /// Tells a username, an address and a number apart by their first and inner signs: a username
     /// begins with a letter and has no `@`.
-    fn parse_login(&self, typed: &str) -> Option<LoginName> {
+    pub(crate) fn parse_login(&self, typed: &str) -> Option<LoginName> {
         let typed = typed.trim();
         if typed.contains('@') {
             return EmailAddress::parse(typed).ok().map(|email| LoginName::Contact(email.into()));
@@ -244,9 +249,15 @@ impl Application {
     }
 }
 
-async fn find_user(view: &mut dyn ReadView, name: &LoginName) -> Result<Option<User>, StoreError> {
-    match name {
-        LoginName::Username(username) => view.user_by_username(username).await,
-        LoginName::Contact(contact) => view.user_by_contact(contact).await,
+impl LoginName {
+    /// Whose name it is.
+    pub(crate) async fn find<V: ReadView + ?Sized>(
+        &self,
+        view: &mut V,
+    ) -> Result<Option<User>, StoreError> {
+        match self {
+            Self::Username(username) => view.user_by_username(username).await,
+            Self::Contact(contact) => view.user_by_contact(contact).await,
+        }
     }
 }

@@ -3,23 +3,26 @@
 mod authenticate;
 mod introspect;
 mod list;
-mod log_in;
+pub(crate) mod log_in;
 mod refresh;
 mod refresh_token;
 mod revoke;
+mod simplejwt;
 
-pub use authenticate::{AuthenticateError, Authenticated};
+pub use authenticate::{AuthenticateError, Authenticated, ReauthenticationRequired};
 pub use introspect::{IntrospectError, Introspection, ServiceClient};
 pub use list::{EndSessionError, ListSessionsError, SessionView};
 pub use log_in::{LogIn, LogInError, ReceiptLogInError, RegistrationTokensError};
 pub use refresh::RefreshError;
 pub use revoke::{RevokeError, RevokeScope};
+pub use simplejwt::{SimpleJwtPair, SimpleJwtRefused};
 
 use std::time::Duration;
 
 use mapae_domain::session::{NewSession, SessionClient, SessionSeed};
 use mapae_domain::{
-    AccessClaims, AuthMethod, Channel, Session, SessionId, Timestamp, TokenId, User,
+    AccessClaims, AuditEntry, AuditId, AuditKind, AuthMethod, Channel, Session, SessionId,
+    Timestamp, TokenId, User, UserId, Username,
 };
 use zeroize::Zeroizing;
 
@@ -38,6 +41,12 @@ pub struct TokenPair {
     pub refresh_expires_in: Duration,
     /// The session that both belong to.
     pub session: SessionId,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// Whose it is.
+    pub user: UserId,
+    /// The name of whose it is.
+    pub username: Option<Username>,
 }
 
 impl Application {
@@ -77,24 +86,55 @@ impl Application {
         let lifetime = self.settings.session.access_lifetime;
         // No access token outlives its session.
         let expires_at = now.plus(lifetime).min(record.expires_at);
-        let claims = AccessClaims {
-            user: user.id(),
-            session: record.id,
-            id: TokenId::draw(now, &mut self.random()),
-            issued_at: now,
-            expires_at,
-            authenticated_at: record.authenticated_at,
-            methods: record.methods.clone(),
-            roles: user.record().roles.clone(),
-            email_verified: user.has_verified(Channel::Email),
-            phone_verified: user.has_verified(Channel::Sms),
-        };
+        let id = TokenId::draw(now, &mut self.random());
+        let claims = claims_of(session, user, id, now, expires_at);
         Ok(TokenPair {
             access_token: self.ports.tokens.issue(&claims)?,
             expires_in: now.until(expires_at),
             refresh_token: self.refresh_token(record),
             refresh_expires_in: now.until(record.idle_expires_at),
             session: record.id,
+            opened_at: record.created_at,
+            user: user.id(),
+            username: user.record().username.clone(),
         })
+    }
+
+    /// Notes what happened to an account, in the unit of work that it happened in.
+    pub(crate) async fn note(
+        &self,
+        work: &mut dyn UnitOfWork,
+        kind: AuditKind,
+        user: UserId,
+        session: Option<SessionId>,
+        client: &SessionClient,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let id = AuditId::draw(at, &mut self.random());
+        let client = client.clone();
+        work.insert_audit_entry(&AuditEntry { id, at, kind, user, session, client }).await
+    }
+}
+
+/// What an access token of a session says.
+fn claims_of(
+    session: &Session,
+    user: &User,
+    id: TokenId,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+) -> AccessClaims {
+    let record = session.record();
+    AccessClaims {
+        user: user.id(),
+        session: record.id,
+        id,
+        issued_at,
+        expires_at,
+        authenticated_at: record.authenticated_at,
+        methods: record.methods.clone(),
+        roles: user.record().roles.clone(),
+        email_verified: user.has_verified(Channel::Email),
+        phone_verified: user.has_verified(Channel::Sms),
     }
 }

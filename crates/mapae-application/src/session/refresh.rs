@@ -1,4 +1,5 @@
-use mapae_domain::{RefreshDecision, Session, Timestamp, User};
+use mapae_domain::session::{SessionClient, SessionEnd};
+use mapae_domain::{AuditKind, RefreshDecision, Session, Timestamp, User};
 
 use super::TokenPair;
 use super::refresh_token::PresentedRefreshToken;
@@ -27,7 +28,11 @@ impl Application {
     ///
     /// # Errors
     /// [`RefreshError`].
-    pub async fn refresh(&self, token: &str) -> Result<TokenPair, RefreshError> {
+    pub async fn refresh(
+        &self,
+        token: &str,
+        client: &SessionClient,
+    ) -> Result<TokenPair, RefreshError> {
         let presented = PresentedRefreshToken::parse(token).ok_or(RefreshError::InvalidGrant)?;
         let now = self.now();
         let mut view = self.ports.store.read().await?;
@@ -39,8 +44,27 @@ impl Application {
             RefreshDecision::Refuse => Err(RefreshError::InvalidGrant),
             RefreshDecision::Repeat => Ok(self.sign_pair(&session, &user, now)?),
             RefreshDecision::Rotate(_) | RefreshDecision::End(_) => {
-                until_settled!(self.try_refresh(&presented).await)
+                until_settled!(self.try_refresh(&presented, client).await)
             }
+        }
+    }
+
+    /// Signs a new access token for a refresh token that stays as it is, for clients that cannot
+    /// keep another one.
+    pub(super) async fn use_without_rotation(
+        &self,
+        token: &str,
+    ) -> Result<TokenPair, RefreshError> {
+        let presented = PresentedRefreshToken::parse(token).ok_or(RefreshError::InvalidGrant)?;
+        let now = self.now();
+        let found = self.ports.store.read().await?.session_and_user(presented.session).await?;
+        let (session, user) = self.genuine(found, &presented)?;
+        let is_current = presented.generation == session.record().generation
+            && session.is_open(user.record().auth_generation, now);
+        if is_current {
+            Ok(self.sign_pair(&session, &user, now)?)
+        } else {
+            Err(RefreshError::InvalidGrant)
         }
     }
 
@@ -48,6 +72,7 @@ impl Application {
     async fn try_refresh(
         &self,
         presented: &PresentedRefreshToken,
+        client: &SessionClient,
     ) -> Result<TokenPair, RefreshError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
@@ -64,6 +89,10 @@ impl Application {
             RefreshDecision::Repeat => Ok(self.sign_pair(&session, &user, now)?),
             RefreshDecision::End(ended) => {
                 work.end_session(&ended).await?;
+                if let Some((_, SessionEnd::Replayed)) = ended.record().ended {
+                    let (kind, session) = (AuditKind::RefreshTokenReplayed, Some(ended.id()));
+                    self.note(&mut *work, kind, user.id(), session, client, now).await?;
+                }
                 work.commit().await?;
                 tracing::warn!(
                     user = %user.id(),

@@ -1,4 +1,4 @@
-use mapae_domain::verification::{NewVerification, Standing};
+use mapae_domain::verification::{ConcernedUser, NewVerification, Standing};
 use mapae_domain::{
     Channel, Contact, EmailAddress, InvalidValue, Locale, PhoneNumber, Purpose, Timestamp, User,
     Verification, VerificationId,
@@ -144,7 +144,10 @@ impl Application {
                 purpose: parsed.purpose.clone(),
                 registration: None,
                 user: match parsed.purpose {
-                    Purpose::Login => holder.map(|user| user.id()),
+                    Purpose::Login => holder.map(|user| ConcernedUser {
+                        id: user.id(),
+                        auth_generation: user.record().auth_generation,
+                    }),
                     _ => None,
                 },
                 locale: parsed.locale,

@@ -74,6 +74,7 @@ impl World {
             rng: rng.clone(),
             passwords: hasher.clone(),
             tokens: Arc::new(FakeTokens::new([1; 32])),
+            simplejwt: None,
             secrets: secrets.clone(),
             sealer: sealer.clone(),
             delivery_events: Some(events.clone()),

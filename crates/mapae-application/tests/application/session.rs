@@ -17,7 +17,7 @@ async fn log_in(world: &World, login: &str, password: &str) -> Result<TokenPair,
 }
 
 async fn refresh(world: &World, token: &str) -> Result<TokenPair, RefreshError> {
-    world.application.refresh(token).await
+    world.application.refresh(token, &SessionClient::default()).await
 }
 
 fn is_refused(result: &Result<TokenPair, RefreshError>) -> bool {

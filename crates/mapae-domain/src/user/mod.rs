@@ -176,6 +176,29 @@ impl User {
         Ok(Self(record))
     }
 
+    /// Takes another password. Whoever logged in by the old one is logged out by that.
+    #[must_use]
+    pub fn change_password(self, hash: PasswordHash, now: Timestamp) -> Self {
+        let mut record = self.0;
+        record.password_hash = Some(hash);
+        record.auth_generation += 1;
+        record.updated_at = now;
+        record.version += 1;
+        Self(record)
+    }
+
+    /// Keeps the user from logging in, or lets them again. Whoever is logged in is logged out by
+    /// either.
+    #[must_use]
+    pub fn with_status(self, status: UserStatus, now: Timestamp) -> Self {
+        let mut record = self.0;
+        record.status = status;
+        record.auth_generation += 1;
+        record.updated_at = now;
+        record.version += 1;
+        Self(record)
+    }
+
     /// Replaces the password's hash by one of the same password under today's parameters.
     #[must_use]
     pub fn rehash_password(self, hash: PasswordHash, now: Timestamp) -> Self {

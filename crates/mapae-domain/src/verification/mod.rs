@@ -121,6 +121,16 @@ impl VerificationStatus {
     }
 }
 
+/// A user as a verification concerns them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConcernedUser {
+    /// Who.
+    pub id: UserId,
+    /// The user's authentication generation when the verification was begun: what was begun before
+    /// a password change, a disablement or a withdrawal opens nothing after it.
+    pub auth_generation: u32,
+}
+
 /// A verification as it is stored.
 #[derive(Debug, Clone)]
 pub struct VerificationRecord {
@@ -133,7 +143,7 @@ pub struct VerificationRecord {
     /// The registration that waits for it.
     pub registration: Option<RegistrationId>,
     /// The user that it concerns, where it concerns one already.
-    pub user: Option<UserId>,
+    pub user: Option<ConcernedUser>,
     /// The language of its messages.
     pub locale: Locale,
     /// Whether it can succeed.
@@ -178,7 +188,7 @@ pub struct NewVerification {
     /// The registration that waits for it.
     pub registration: Option<RegistrationId>,
     /// The user that it concerns.
-    pub user: Option<UserId>,
+    pub user: Option<ConcernedUser>,
     /// The language of its messages.
     pub locale: Locale,
     /// Whether it can succeed.

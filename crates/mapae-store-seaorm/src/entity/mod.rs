@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "what the derives make is public")]
 
 pub(crate) mod address_mark;
+pub(crate) mod audit_entry;
 pub(crate) mod consent;
 pub(crate) mod contact_sends;
 pub(crate) mod idempotency_key;

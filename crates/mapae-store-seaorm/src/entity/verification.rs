@@ -10,6 +10,7 @@ pub struct Model {
     pub purpose: String,
     pub registration_id: Option<Uuid>,
     pub user_id: Option<Uuid>,
+    pub user_generation: Option<i64>,
     pub locale: String,
     pub standing: String,
     pub state: String,

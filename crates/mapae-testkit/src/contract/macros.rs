@@ -73,6 +73,11 @@ macro_rules! store_contract {
                 a_session_remembers_from_where_it_was_opened
                 open_sessions_are_listed_latest_first
                 a_users_sessions_end_but_the_excepted_one
+                an_open_session_is_reauthenticated_and_an_ended_one_is_not
+                expired_sessions_are_deleted_in_batches_longest_first
+            }
+            audit {
+                audit_entries_come_back_latest_first
             }
             outbox {
                 an_empty_outbox_has_nothing_to_send

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::build;
 
+pub mod audit;
 pub mod deliverability;
 pub mod idempotency;
 pub mod inbox;

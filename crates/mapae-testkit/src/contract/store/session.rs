@@ -245,3 +245,54 @@ pub async fn a_users_sessions_end_but_the_excepted_one(store: Arc<dyn Store>) {
     assert!(read(&store, first.id()).await.record().ended.is_some());
     assert_eq!(read(&store, foreign.id()).await.record().ended, None);
 }
+
+/// When, how and for which generation a user showed who they are is stored, and nothing else; of a
+/// session that has ended, nothing.
+pub async fn an_open_session_is_reauthenticated_and_an_ended_one_is_not(store: Arc<dyn Store>) {
+    let (session, _) = a_stored_session(&store).await;
+    let (other, _) = a_stored_session(&store).await;
+    let next = rotated(&session, 5);
+    stored!(store, work => { assert!(work.rotate_session(&next, 0).await.unwrap()) });
+    let methods = vec![AuthMethod::Password, AuthMethod::OneTimeCode];
+    let again = session.clone().reauthenticate(methods.clone(), 7, build::after(9));
+    stored!(store, work => { assert!(work.reauthenticate_session(&again).await.unwrap()) });
+    assert_eq!(read(&store, session.id()).await, next.reauthenticate(methods, 7, build::after(9)));
+    assert_eq!(read(&store, other.id()).await, other);
+    let ended = other.clone().end(SessionEnd::Revoked, build::after(1));
+    stored!(store, work => { work.end_session(&ended).await.unwrap() });
+    let again = other.reauthenticate(Vec::new(), 7, build::after(9));
+    stored!(store, work => { assert!(!work.reauthenticate_session(&again).await.unwrap()) });
+    assert_eq!(read(&store, ended.id()).await, ended);
+}
+
+/// Sessions are deleted whose time was up, whether they had ended before or not, longest first, and
+/// no more at once than was asked for.
+pub async fn expired_sessions_are_deleted_in_batches_longest_first(store: Arc<dyn Store>) {
+    let user = a_stored_user(&store, [build::unique_email().into()]).await;
+    let expiring = |seconds| {
+        let session = build::a_session(user.id());
+        let idle_expires_at = build::after(seconds);
+        Session::from_record(SessionRecord { idle_expires_at, ..session.record().clone() })
+    };
+    let sessions = [expiring(30), expiring(10), expiring(20), expiring(40)];
+    let ended = expiring(15).end(SessionEnd::Revoked, build::after(1));
+    for session in sessions.iter().chain([&ended]) {
+        stored!(store, work => { work.insert_session(session).await.unwrap() });
+    }
+    let delete = async |seconds, limit| {
+        stored!(store, work => {
+            work.delete_expired_sessions(build::after(seconds), limit).await.unwrap()
+        })
+    };
+    let is_there = async |session: &Session| {
+        store.read().await.unwrap().session_and_user(session.id()).await.unwrap().is_some()
+    };
+    assert_eq!(delete(9, 10).await, 0);
+    assert_eq!(delete(30, 2).await, 2);
+    let [thirty, ten, twenty, forty] = &sessions;
+    assert!(!is_there(ten).await && !is_there(&ended).await);
+    assert!(is_there(twenty).await && is_there(thirty).await && is_there(forty).await);
+    assert_eq!(delete(30, 10).await, 2, "its very time is up");
+    assert_eq!(delete(30, 10).await, 0);
+    assert!(is_there(forty).await);
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mapae_application::ports::Store;
 use mapae_application::ports::store::SendAllowance;
 use mapae_domain::verification::{
-    PreviousChallenge, Proof, Standing, VerificationRecord, VerificationState,
+    ConcernedUser, PreviousChallenge, Proof, Standing, VerificationRecord, VerificationState,
 };
 use mapae_domain::{
     Channel, Contact, Locale, Purpose, SecretHash, Verification, VerificationId, VerificationPolicy,
@@ -71,7 +71,7 @@ pub async fn a_full_verification_comes_back_as_it_was(store: Arc<dyn Store>) {
         PreviousChallenge { challenge: build::a_challenge(true), expires_at: build::after(11) };
     let full = VerificationRecord {
         purpose: Purpose::parse("order.42:confirm_pick-up").expect("a purpose"),
-        user: Some(user.id()),
+        user: Some(ConcernedUser { id: user.id(), auth_generation: u32::MAX }),
         locale: Locale::Ko,
         standing: Standing::Superseded,
         state: VerificationState::Verified { at: build::after(12) },

@@ -1,3 +1,4 @@
+mod audit;
 mod deliverability;
 mod idempotency;
 mod inbox;
@@ -16,8 +17,8 @@ use mapae_application::idempotency::IdempotencyClaim;
 use mapae_application::inbox::InboxMessage;
 use mapae_application::ports::{ReadView, SigningKeyRecord, Store, StoreError, UnitOfWork};
 use mapae_domain::{
-    Consent, Deliverability, MessageId, OutboxMessage, Registration, RegistrationId, Session,
-    SessionId, Timestamp, User, UserId, Verification, VerificationId,
+    AuditEntry, Consent, Deliverability, MessageId, OutboxMessage, Registration, RegistrationId,
+    Session, SessionId, Timestamp, User, UserId, Verification, VerificationId,
 };
 
 use super::lock;
@@ -61,6 +62,7 @@ struct State {
     inbox: HashMap<MessageId, InboxMessage>,
     signing_keys: Vec<SigningKeyRecord>,
     idempotency: HashMap<[u8; 32], IdempotencyClaim>,
+    audit: Vec<AuditEntry>,
 }
 
 /// The messages to a contact that were counted.

@@ -1,0 +1,88 @@
+//! What is kept no longer than it is needed.
+//!
+//! Rows that nobody needs are removed in small batches, each a unit of work of its own, with a pause
+//! between them: nobody waits for it.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mapae_domain::Timestamp;
+
+use crate::ports::{Clock, Store, StoreError};
+
+/// How long what is kept, and how it is removed.
+#[derive(Debug, Clone)]
+pub struct RetentionSettings {
+    /// How long a session is kept after its time was up.
+    pub sessions: Duration,
+    /// How many rows are removed at once.
+    pub batch: u32,
+    /// How long is waited between two batches.
+    pub pause: Duration,
+    /// How long is waited once nothing is left to remove.
+    pub every: Duration,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self {
+            // Longer than any access token of the session is good.
+            sessions: Duration::from_secs(24 * 60 * 60),
+            batch: 500,
+            pause: Duration::from_millis(200),
+            every: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+/// Removes what is not needed any more.
+pub struct Retention {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How long what is kept.
+    pub settings: RetentionSettings,
+}
+
+impl Retention {
+    /// Removes one batch, and says how many rows that were.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn run_once(&self) -> Result<u64, StoreError> {
+        let before = self.before(self.settings.sessions);
+        let mut work = self.store.begin().await?;
+        let removed = work.delete_expired_sessions(before, self.settings.batch).await?;
+        if removed > 0 {
+            work.commit().await?;
+            tracing::debug!(removed, "expired sessions removed");
+        }
+        Ok(removed)
+    }
+
+    /// Removes until `stop` is ready.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        loop {
+            let wait = match self.run_once().await {
+                Ok(0) => self.settings.every,
+                Ok(_) => self.settings.pause,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "nothing removed");
+                    self.settings.every
+                }
+            };
+            tokio::select! {
+                () = &mut stop => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    fn before(&self, kept: Duration) -> Timestamp {
+        let kept = i64::try_from(kept.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(self.clock.now().as_micros().saturating_sub(kept))
+    }
+}

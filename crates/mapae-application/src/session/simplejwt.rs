@@ -1,0 +1,232 @@
+//! For clients that were written for djangorestframework-simplejwt, or for the older package before
+//! it: their tokens, over Mapae's sessions.
+//!
+//! A refresh token of theirs bears one of Mapae's; by default it stays the same for as long as the
+//! session lasts, as SimpleJWT's does by default, for such clients do not keep another one.
+
+use mapae_domain::session::SessionClient;
+use mapae_domain::{Timestamp, TokenId};
+use zeroize::Zeroizing;
+
+use super::{AuthenticateError, LogIn, LogInError, RefreshError, RevokeScope, TokenPair};
+use crate::Application;
+use crate::error::{Unavailable, rests_on_the_world};
+use crate::ports::{SimpleJwtClaims, SimpleJwtTokens, SimpleJwtUse, TokenError, TokenSigningError};
+
+/// What a log-in or a refresh gives such clients.
+pub struct SimpleJwtPair {
+    /// The access token.
+    pub access: String,
+    /// The refresh token, where there is a new one.
+    pub refresh: Option<String>,
+}
+
+/// Why such a token was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum SimpleJwtRefused {
+    /// It is none, or these are not served here.
+    #[error("the token is not valid")]
+    Invalid,
+    /// It was good, and is not any more.
+    #[error("the token has expired")]
+    Expired,
+    /// It is of the other use.
+    #[error("the token is of another use")]
+    WrongUse,
+    /// Its session has ended.
+    #[error("the session has ended")]
+    Ended,
+    /// Something that Mapae rests on failed.
+    #[error("not available")]
+    Unavailable(#[source] Unavailable),
+}
+
+rests_on_the_world!(SimpleJwtRefused);
+
+impl From<AuthenticateError> for SimpleJwtRefused {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Token(TokenError::Invalid) => Self::Invalid,
+            AuthenticateError::Token(TokenError::Expired) => Self::Expired,
+            AuthenticateError::SessionEnded => Self::Ended,
+            AuthenticateError::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
+}
+
+impl From<RefreshError> for SimpleJwtRefused {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::InvalidGrant => Self::Ended,
+            RefreshError::Unavailable(error) => Self::Unavailable(error),
+        }
+    }
+}
+
+impl Application {
+    /// Logs in, for a client of SimpleJWT.
+    ///
+    /// # Errors
+    /// [`LogInError`].
+    pub async fn simplejwt_log_in(&self, command: LogIn) -> Result<SimpleJwtPair, LogInError> {
+        let tokens = self.ports.simplejwt.clone().ok_or(LogInError::InvalidCredentials)?;
+        let now = self.now();
+        let pair = self.log_in(command).await?;
+        let access = self.simplejwt_access(&*tokens, &pair, None, now)?;
+        Ok(SimpleJwtPair {
+            access,
+            refresh: Some(self.simplejwt_refresh_token(&*tokens, &pair, now)?),
+        })
+    }
+
+    /// Exchanges a refresh token for an access token, and for another refresh token where the
+    /// settings say so.
+    ///
+    /// # Errors
+    /// [`SimpleJwtRefused`].
+    pub async fn simplejwt_refresh(
+        &self,
+        token: &str,
+        client: &SessionClient,
+    ) -> Result<SimpleJwtPair, SimpleJwtRefused> {
+        let tokens = self.ports.simplejwt.clone().ok_or(SimpleJwtRefused::Invalid)?;
+        let now = self.now();
+        let (_, own) = self.simplejwt_refresh_claims(token, now)?;
+        if self.settings.simplejwt_rotates {
+            let pair = self.refresh(&own, client).await?;
+            let access = self.simplejwt_access(&*tokens, &pair, None, now)?;
+            let refresh = Some(self.simplejwt_refresh_token(&*tokens, &pair, now)?);
+            return Ok(SimpleJwtPair { access, refresh });
+        }
+        let pair = self.use_without_rotation(&own).await?;
+        Ok(SimpleJwtPair {
+            access: self.simplejwt_access(&*tokens, &pair, None, now)?,
+            refresh: None,
+        })
+    }
+
+    /// Says whether a token of either use is good, and its session open.
+    ///
+    /// # Errors
+    /// [`SimpleJwtRefused`].
+    pub async fn simplejwt_verify(&self, token: &str) -> Result<(), SimpleJwtRefused> {
+        let now = self.now();
+        let claims = self.simplejwt_claims(token, now)?;
+        self.find_open(claims.session, claims.user, now).await?;
+        match claims.usage {
+            SimpleJwtUse::Access { .. } => Ok(()),
+            // One that was replaced is not good, though its session is open.
+            SimpleJwtUse::Refresh { token } => {
+                Ok(self.use_without_rotation(&token).await.map(drop)?)
+            }
+        }
+    }
+
+    /// Ends the session of a refresh token.
+    ///
+    /// # Errors
+    /// [`SimpleJwtRefused`].
+    pub async fn simplejwt_blacklist(&self, token: &str) -> Result<(), SimpleJwtRefused> {
+        let (claims, own) = self.simplejwt_refresh_claims(token, self.now())?;
+        self.use_without_rotation(&own).await?;
+        let ended = self.end_sessions(claims.session, RevokeScope::This).await;
+        ended.map_err(|super::RevokeError::Unavailable(error)| SimpleJwtRefused::Unavailable(error))
+    }
+
+    /// Logs in, for a client of the older package: its one token is shown and renewed alike.
+    ///
+    /// # Errors
+    /// [`LogInError`].
+    pub async fn older_jwt_log_in(&self, command: LogIn) -> Result<String, LogInError> {
+        let tokens = self.ports.simplejwt.clone().ok_or(LogInError::InvalidCredentials)?;
+        let now = self.now();
+        let pair = self.log_in(command).await?;
+        let username = pair.username.as_ref().map(|name| name.as_str().to_owned());
+        Ok(self.simplejwt_access(&*tokens, &pair, username, now)?)
+    }
+
+    /// Renews a token of the older package that has not expired, as long as its session lasts.
+    ///
+    /// # Errors
+    /// [`SimpleJwtRefused`].
+    pub async fn older_jwt_renew(&self, token: &str) -> Result<String, SimpleJwtRefused> {
+        let tokens = self.ports.simplejwt.clone().ok_or(SimpleJwtRefused::Invalid)?;
+        let now = self.now();
+        let claims = self.simplejwt_claims(token, now)?;
+        let SimpleJwtUse::Access { username } = claims.usage else {
+            return Err(SimpleJwtRefused::WrongUse);
+        };
+        let (session, user) = self.find_open(claims.session, claims.user, now).await?;
+        let pair = self.sign_pair(&session, &user, now)?;
+        Ok(self.simplejwt_access(&*tokens, &pair, username, now)?)
+    }
+
+    fn simplejwt_claims(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<SimpleJwtClaims, SimpleJwtRefused> {
+        let tokens = self.ports.simplejwt.as_ref().ok_or(SimpleJwtRefused::Invalid)?;
+        tokens.verify(token, now).map_err(|refused| match refused {
+            TokenError::Invalid => SimpleJwtRefused::Invalid,
+            TokenError::Expired => SimpleJwtRefused::Expired,
+        })
+    }
+
+    /// The claims of a refresh token, with the one of Mapae's that it bears.
+    fn simplejwt_refresh_claims(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(SimpleJwtClaims, Zeroizing<String>), SimpleJwtRefused> {
+        let claims = self.simplejwt_claims(token, now)?;
+        match &claims.usage {
+            SimpleJwtUse::Refresh { token } => {
+                let own = token.clone();
+                Ok((claims, own))
+            }
+            SimpleJwtUse::Access { .. } => Err(SimpleJwtRefused::WrongUse),
+        }
+    }
+
+    fn simplejwt_access(
+        &self,
+        tokens: &dyn SimpleJwtTokens,
+        pair: &TokenPair,
+        username: Option<String>,
+        now: Timestamp,
+    ) -> Result<String, TokenSigningError> {
+        let expires_at = now.plus(pair.expires_in);
+        let usage = SimpleJwtUse::Access { username };
+        tokens.issue(&self.simplejwt_claims_of(pair, usage, now, expires_at))
+    }
+
+    fn simplejwt_refresh_token(
+        &self,
+        tokens: &dyn SimpleJwtTokens,
+        pair: &TokenPair,
+        now: Timestamp,
+    ) -> Result<String, TokenSigningError> {
+        let expires_at = now.plus(pair.refresh_expires_in);
+        let usage = SimpleJwtUse::Refresh { token: pair.refresh_token.clone() };
+        tokens.issue(&self.simplejwt_claims_of(pair, usage, now, expires_at))
+    }
+
+    fn simplejwt_claims_of(
+        &self,
+        pair: &TokenPair,
+        usage: SimpleJwtUse,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> SimpleJwtClaims {
+        SimpleJwtClaims {
+            user: pair.user,
+            session: pair.session,
+            id: TokenId::draw(now, &mut self.random()),
+            issued_at: now,
+            expires_at,
+            opened_at: pair.opened_at,
+            usage,
+        }
+    }
+}
