@@ -2,6 +2,7 @@
 with the package before it). The answers must be the same: status, media type, scheme of the
 challenge, and JSON, with `<JWT>` for each token."""
 
+import json
 import re
 import time
 from urllib.parse import urlencode
@@ -67,10 +68,11 @@ class Older(Side):
 
 def comparable(answer):
     try:
-        body = answer.json
+        # The order of an object's members means nothing (RFC 8259 §4).
+        body = json.dumps(answer.json, sort_keys=True)
     except ValueError:
-        body = answer.text
-    body = re.sub(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]*", "<JWT>", repr(body))
+        body = repr(answer.text)
+    body = re.sub(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]*", "<JWT>", body)
     challenge = answer.challenge and answer.challenge.split()[0]
     return answer.status, answer.media_type, challenge, body
 
@@ -376,11 +378,10 @@ def claims(name, real, mapae, issuer):
             ", ".join(f"{claim} {type(value).__name__}" for claim, value in saw.items()),
         )
         report(saw.get("iss") == issuer, f"{name}: issuer of the {kind} token", saw.get("iss"))
-    report(
-        claims_of(mapae["access"]).get("aud") == AUDIENCE,
-        f"{name}: audience of the access token",
-        claims_of(mapae["access"]).get("aud"),
-    )
+    # By a shared key as SimpleJWT's own: the older package refuses a token that names any.
+    audience = claims_of(mapae["access"]).get("aud")
+    expected = None if name == "shared key" else AUDIENCE
+    report(audience == expected, f"{name}: audience of the access token", audience)
     report(
         claims_of(mapae["access"])["jti"] != claims_of(mapae["refresh"])["jti"], f"{name}: two ids"
     )

@@ -8,6 +8,7 @@ mod message;
 mod secret;
 mod senders;
 mod serve;
+mod user;
 mod wire;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use crate::key::KeyCommand;
 use crate::message::{AddressCommand, MessageCommand};
+use crate::user::UserCommand;
 
 /// Sign-up, proof of e-mail addresses and phone numbers, log-in and tokens.
 #[derive(Parser)]
@@ -54,6 +56,9 @@ enum Command {
     /// List the keys that sign tokens, make the next, or retire one.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Shut users out, or let them in again.
+    #[command(subcommand)]
+    User(UserCommand),
     /// Look at e-mail addresses whose messages did not arrive, and clear them.
     #[command(subcommand)]
     Address(AddressCommand),
@@ -96,6 +101,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Doctor => runtime.block_on(doctor::doctor(&config)),
         Command::Message(command) => runtime.block_on(message::message(&config, command)),
         Command::Key(command) => runtime.block_on(key::key(&config, command)),
+        Command::User(command) => runtime.block_on(user::user(&config, command)),
         Command::Address(command) => runtime.block_on(message::mark(&config, command)),
         Command::Config | Command::Openapi => Ok(()),
     }

@@ -26,10 +26,15 @@ pub(crate) async fn work(config: &Config) -> Result<(), Failure> {
     let store = wire::open_store(config).await?;
     store.migrate().await?;
     let public_origin = wire::public_origin(config, None)?;
-    let System { store, worker, .. } = wire::build(config, store, &public_origin).await?;
+    let System { store, worker, retention, .. } =
+        wire::build(config, store, &public_origin).await?;
     tracing::info!("sending what the outbox holds");
+    let (ending, ended) = watch::channel(false);
+    let retention = tokio::spawn(retention.run(until(ended)));
     worker.run(stop).await;
     tracing::info!("stopping");
+    ending.send_replace(true);
+    retention.await?;
     store.close().await?;
     Ok(())
 }
@@ -48,11 +53,14 @@ pub(crate) async fn serve(config: Config, with_worker: bool) -> Result<(), Failu
 
     let store = wire::open_store(&config).await?;
     store.migrate().await?;
-    let System { store, application, worker, keeper, http } =
+    let System { store, application, worker, keeper, retention, http } =
         wire::build(&config, store, &public_origin).await?;
     let (worker_stop, stopped) = watch::channel(false);
     let keeper = tokio::spawn(keeper.run(until(stopped.clone())));
-    let worker = with_worker.then(|| tokio::spawn(worker.run(until(stopped))));
+    let worker = with_worker.then(|| {
+        let retention = tokio::spawn(retention.run(until(stopped.clone())));
+        (tokio::spawn(worker.run(until(stopped))), retention)
+    });
 
     if config.mode == Mode::Development {
         tracing::warn!(
@@ -72,8 +80,9 @@ pub(crate) async fn serve(config: Config, with_worker: bool) -> Result<(), Failu
     tracing::info!("stopping");
     worker_stop.send_replace(true);
     keeper.await?;
-    if let Some(worker) = worker {
+    if let Some((worker, retention)) = worker {
         worker.await?;
+        retention.await?;
     }
     store.close().await?;
     Ok(())

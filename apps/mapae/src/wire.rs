@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use mapae_application::inbox::Inbox;
 use mapae_application::outbox::{Bell, Worker};
-use mapae_application::ports::{Clock, Diagnose, MessageSealer, SecretRng, Store};
+use mapae_application::ports::{Clock, Diagnose, MessageSealer, SecretRng, SimpleJwtTokens, Store};
+use mapae_application::retention::{Retention, RetentionSettings};
 use mapae_application::signing_key::{SigningKey as OpenedKey, SigningKeys};
 use mapae_application::{Application, Ports};
 use mapae_domain::Timestamp;
 use mapae_domain::signing_key::SigningKeyPolicy;
-use mapae_http::{HttpSettings, Issuer};
+use mapae_http::{HttpSettings, Issuer, SimpleJwtSettings};
 use mapae_messages::{MessageSettings, Messages};
 use mapae_password_argon2::{Argon2Hasher, Argon2Settings};
 use mapae_store_seaorm::{SeaOrmStore, StoreSettings};
 use mapae_system::{Keyring, SystemClock, SystemRng};
-use mapae_token_jwt::{JwtSettings, JwtTokens, KeyMaker, SigningKey};
+use mapae_token_jwt::{JwtSettings, JwtSimpleTokens, JwtTokens, KeyMaker, SigningKey};
 
 use crate::Failure;
 use crate::config::{Config, Mode, Synchronous};
@@ -29,6 +30,7 @@ pub(crate) struct System {
     pub(crate) application: Arc<Application>,
     pub(crate) worker: Worker,
     pub(crate) keeper: KeyKeeper,
+    pub(crate) retention: Retention,
     pub(crate) http: HttpSettings,
 }
 
@@ -166,6 +168,11 @@ pub(crate) async fn build(
         tokens: Arc::clone(&tokens),
     };
     let issuer = Issuer { issuer, audience, origin: public_origin.to_owned() };
+    let simplejwt = config.simplejwt.enabled.then(|| {
+        let shared = config.simplejwt.signing_key.expose().as_bytes();
+        let shared = (!shared.is_empty()).then_some(shared);
+        Arc::new(JwtSimpleTokens::new(Arc::clone(&tokens), shared)) as Arc<dyn SimpleJwtTokens>
+    });
 
     let Sending { mut senders, messages, inbox } =
         sending(config, Arc::clone(&shared), public_origin).await?;
@@ -176,12 +183,18 @@ pub(crate) async fn build(
         rng: Arc::clone(&rng),
         passwords: Arc::new(Argon2Hasher::start(Argon2Settings::default(), Arc::clone(&rng))?),
         tokens,
+        simplejwt,
         secrets: keyring.clone(),
         sealer: Arc::clone(&sealer),
         delivery_events: senders.events.take(),
     };
     let application = Arc::new(Application::new(ports, config.settings()?, bell.clone()));
     let (email, sms) = senders.routes();
+    let retention = Retention {
+        store: Arc::clone(&shared),
+        clock: Arc::clone(&clock),
+        settings: RetentionSettings::default(),
+    };
     let worker = Worker {
         store: shared,
         clock,
@@ -202,7 +215,19 @@ pub(crate) async fn build(
         application,
         worker,
         keeper,
-        http: HttpSettings { rng, issuer, trusted_proxies, inbox },
+        retention,
+        http: HttpSettings {
+            rng,
+            issuer,
+            trusted_proxies,
+            allowed_origins: config.server.allowed_origins.clone(),
+            // A new key is known to everybody before it signs, whenever they asked last.
+            keys_max_age: (config.tokens.publish_keys_ahead.0 / 2).min(Duration::from_secs(300)),
+            simplejwt: config.simplejwt.enabled.then(|| SimpleJwtSettings {
+                username_field: config.simplejwt.username_field.clone(),
+            }),
+            inbox,
+        },
     })
 }
 

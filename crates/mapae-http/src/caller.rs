@@ -12,11 +12,50 @@ use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use zeroize::Zeroizing;
 
+use crate::cookie::Cookies;
 use crate::payload::bearer;
 use crate::problem::{FieldProblem, Problem};
 
-/// Whoever shows a good access token whose session is open.
+/// Whoever shows a good access token whose session is open: in the header `Authorization`, or in the
+/// cookie of a log-in with `transport: cookie`.
 pub(crate) struct Caller(pub Authenticated);
+
+/// The access token of a request, by where it is shown.
+pub(crate) enum Shown {
+    /// In the header `Authorization`.
+    Header(Zeroizing<String>),
+    /// In a cookie.
+    Cookie(Zeroizing<String>),
+}
+
+impl Shown {
+    /// The token of a request. A header is an answer by itself: where it shows none, no cookie is
+    /// looked at.
+    pub(crate) fn read(
+        request: &Request,
+        application: &Application,
+        cookies: &Cookies,
+    ) -> Option<Self> {
+        let Some(authorization) = request.headers().get(header::AUTHORIZATION) else {
+            let token = cookies.access()?;
+            return Some(Self::Cookie(Zeroizing::new(token.to_owned())));
+        };
+        if let Some(token) = bearer(request) {
+            return Some(Self::Header(token));
+        }
+        // The scheme of SimpleJWT's older clients, where they are served.
+        let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
+        let is_theirs = scheme == "JWT" && application.serves_simplejwt();
+        is_theirs.then(|| Self::Header(Zeroizing::new(token.trim().to_owned())))
+    }
+
+    /// The token.
+    pub(crate) fn token(&self) -> &str {
+        match self {
+            Self::Header(token) | Self::Cookie(token) => token,
+        }
+    }
+}
 
 /// A bearer token that the operation itself looks into.
 pub(crate) struct RegistrationBearer(pub Zeroizing<String>);
@@ -53,9 +92,15 @@ impl<'a> ApiExtractor<'a> for Caller {
         _: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let token = bearer(request).ok_or_else(unauthenticated)?;
-        match application(request)?.authenticate(&token).await {
-            Ok(authenticated) => Ok(Self(authenticated)),
+        let (application, cookies) = (application(request)?, Cookies::read(request)?);
+        let shown = Shown::read(request, application, &cookies).ok_or_else(unauthenticated)?;
+        match application.authenticate(shown.token()).await {
+            Ok(caller) => {
+                if matches!(shown, Shown::Cookie(_)) && !request.method().is_safe() {
+                    cookies.check_change(application, caller.session.id())?;
+                }
+                Ok(Self(caller))
+            }
             Err(AuthenticateError::Token(_) | AuthenticateError::SessionEnded) => {
                 Err(refused().into())
             }
@@ -144,11 +189,21 @@ pub(crate) fn idempotency_key(
     Ok(Some(IdempotencyKey::new(secrets, operation, key, canonical_body)))
 }
 
-/// The bearer token of a request that need not have one.
-pub(crate) struct OptionalBearer(pub Option<Zeroizing<String>>);
+/// What a request shows of access tokens, if anything.
+pub(crate) struct MaybeShown(pub Option<Shown>);
 
-impl<'a> FromRequest<'a> for OptionalBearer {
+impl<'a> FromRequest<'a> for MaybeShown {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        Ok(Self(bearer(request)))
+        let (application, cookies) = (application(request)?, Cookies::read(request)?);
+        Ok(Self(Shown::read(request, application, &cookies)))
     }
+}
+
+/// That the log-in is too long ago (RFC 9470 §3).
+pub(crate) fn reauthentication_required(application: &Application) -> Problem {
+    let seconds = application.settings().session.reauthenticate_after.as_secs();
+    let detail = "This asks for a recent log-in. Please log in again.";
+    Problem::new(StatusCode::UNAUTHORIZED, "reauthentication_required", detail).challenge(format!(
+        "Bearer realm=\"mapae\", error=\"insufficient_user_authentication\", max_age={seconds}"
+    ))
 }

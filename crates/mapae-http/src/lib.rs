@@ -7,6 +7,7 @@
 mod allow;
 mod caller;
 mod client;
+mod cookie;
 mod delivery;
 mod document;
 mod framework;
@@ -20,23 +21,27 @@ mod problem;
 mod registration;
 mod service;
 mod session;
+mod simplejwt;
 mod time;
 mod token;
 mod user;
 mod verification;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mapae_application::Application;
 use mapae_application::inbox::Inbox;
 use mapae_application::ports::SecretRng;
-use poem::middleware::CatchPanic;
+use poem::http::Method;
+use poem::middleware::{CatchPanic, Cors};
 use poem::{Endpoint, EndpointExt as _, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
 use serde_json::Value;
 
 pub use client::{InvalidNetwork, Network};
 pub use payload::MAX_BODY;
+pub use simplejwt::SimpleJwtSettings;
 
 /// Where an operation stands in the document.
 #[derive(Tags)]
@@ -75,6 +80,12 @@ pub struct HttpSettings {
     pub issuer: Issuer,
     /// The networks whose word on where a request comes from is taken.
     pub trusted_proxies: Vec<Network>,
+    /// The origins of the pages that may call the service from elsewhere, with its cookies.
+    pub allowed_origins: Vec<String>,
+    /// How long others may keep the public keys.
+    pub keys_max_age: Duration,
+    /// The paths of SimpleJWT, where they are served.
+    pub simplejwt: Option<SimpleJwtSettings>,
     /// The inbox, in development; without one there are no pages and operations of it.
     pub inbox: Option<Arc<Inbox>>,
 }
@@ -150,12 +161,23 @@ pub fn service(
     let document: Arc<str> = document.to_string().into();
     let routes = pages::docs_routes(routes, &swagger_page, document);
     let routes = pages::asset_routes(pages::verify_routes(routes));
+    let routes = match &settings.simplejwt {
+        Some(bridge) => simplejwt::routes(routes, bridge),
+        None => routes,
+    };
     let routes = Arc::new(routes);
     let endpoint = poem::endpoint::make(move |request| {
         allow::with_allow(Arc::clone(&routes), Arc::clone(&allowed), request)
     });
+    let origin = &settings.issuer.origin;
+    let endpoint = match settings.allowed_origins.as_slice() {
+        [] => endpoint.boxed(),
+        allowed => endpoint.with(shared_with(origin, allowed)).boxed(),
+    };
     let endpoint = endpoint
         .data(application)
+        .data(cookie::CookiePolicy::new(origin, &settings.allowed_origins))
+        .data(service::KeysMaxAge(settings.keys_max_age))
         .data(settings.issuer)
         .data(client::TrustedProxies(settings.trusted_proxies.into()))
         .with(CatchPanic::new().with_handler(middleware::panicked))
@@ -164,4 +186,16 @@ pub fn service(
         Some(inbox) => endpoint.data(inbox).boxed(),
         None => endpoint.boxed(),
     }
+}
+
+/// Which pages of elsewhere may call the service, and with what (the Fetch standard §3.2): those that
+/// are configured, by their very origin, with cookies.
+fn shared_with(origin: &str, allowed: &[String]) -> Cors {
+    Cors::new()
+        .allow_origins(allowed.iter().map(String::as_str).chain([origin]))
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers(["authorization", "content-type", "idempotency-key", "x-csrf-token"])
+        .expose_headers(["retry-after", "www-authenticate", "x-request-id"])
+        .max_age(600)
 }

@@ -103,6 +103,39 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for ApiJson<T> {
     }
 }
 
+/// A JSON body that a request need not have: without one, everything in it is absent.
+pub(crate) struct MaybeJson<T>(pub(crate) T);
+
+impl<'a, T: Type + DeserializeOwned + Default> ApiExtractor<'a> for MaybeJson<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        <ApiJson<T> as ApiExtractor>::request_meta()
+            .map(|meta| MetaRequest { required: false, ..meta })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let has_body = request.content_type().is_some()
+            || request.headers().contains_key(header::TRANSFER_ENCODING)
+            || request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+        if !has_body {
+            return Ok(Self(T::default()));
+        }
+        let json = <ApiJson<T> as ApiExtractor>::from_request(request, body, options).await?;
+        Ok(Self(json.value))
+    }
+}
+
 /// Reads a body up to the limit.
 pub(crate) async fn read(body: poem::Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let mut body = body.into_async_read();

@@ -1,5 +1,6 @@
 //! The one shape of every error (RFC 9457), and how each operation documents its own.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSch
 use poem_openapi::types::{Example, ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
+use crate::payload::header_value;
 use crate::time::rfc3339;
 
 /// The media type of RFC 9457 §3.
@@ -61,7 +63,7 @@ pub(crate) struct Problem {
     pub error: Option<String>,
     /// What a 401 asks for.
     #[oai(skip)]
-    pub challenge: Option<&'static str>,
+    pub challenge: Option<Cow<'static, str>>,
 }
 
 impl Example for Problem {
@@ -105,8 +107,8 @@ impl Problem {
 
     /// Says what a 401 asks for, where it is not just any bearer token.
     #[must_use]
-    pub(crate) fn challenge(mut self, challenge: &'static str) -> Self {
-        self.challenge = Some(challenge);
+    pub(crate) fn challenge(mut self, challenge: impl Into<Cow<'static, str>>) -> Self {
+        self.challenge = Some(challenge.into());
         self
     }
 
@@ -127,6 +129,20 @@ impl Problem {
             errors: Some(errors),
             ..Self::new(StatusCode::BAD_REQUEST, "validation_failed", detail)
         }
+    }
+
+    /// A field that must be there and is not.
+    pub(crate) fn required(field: &str) -> Self {
+        let (field, code) = (field.to_owned(), "required".to_owned());
+        let message = "is required".to_owned();
+        Self::invalid_fields(vec![FieldProblem { field, code, message }])
+    }
+
+    /// A field that holds none of the values that it may.
+    pub(crate) fn unknown_value(field: &str) -> Self {
+        let (field, code) = (field.to_owned(), "unknown_value".to_owned());
+        let message = "is not one of the allowed values".to_owned();
+        Self::invalid_fields(vec![FieldProblem { field, code, message }])
     }
 
     /// There is no such thing, or not for this caller.
@@ -210,9 +226,8 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            let challenge = self.challenge.unwrap_or("Bearer realm=\"mapae\"");
-            let challenge = HeaderValue::from_static(challenge);
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            let challenge = self.challenge.as_deref().unwrap_or("Bearer realm=\"mapae\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, header_value(challenge));
         }
         response
     }

@@ -19,9 +19,10 @@ use serde::{Deserialize, Deserializer};
 use crate::Tag;
 use crate::caller::{PreferredLocale, RegistrationBearer, idempotency_key};
 use crate::client::Client;
+use crate::cookie::Cookies;
 use crate::payload::{ApiJson, OnlyObject, Reply, Secret};
 use crate::problem::{Failure, Problem, problems};
-use crate::token::TokenPair;
+use crate::token::{TokenReply, asked_transport};
 use crate::verification::{Verification, contact_taken, registration_status};
 
 /// One decision about a document.
@@ -101,11 +102,14 @@ impl Example for CreateRegistrationBody {
 pub(crate) struct TakeTokensBody {
     /// The token that was answered when the registration was begun.
     registration_token: Secret,
+    /// Where the tokens go: into the `body`, which is also meant where it is absent, or into a
+    /// `cookie` each.
+    transport: Option<String>,
 }
 
 impl Example for TakeTokensBody {
     fn example() -> Self {
-        Self { registration_token: "Yb5C3bYxq1…".into() }
+        Self { registration_token: "Yb5C3bYxq1…".into(), transport: None }
     }
 }
 
@@ -168,7 +172,7 @@ problems! {
     /// Of taking the first tokens.
     TokensProblems {
         400: "`validation_failed` or `malformed_json`.",
-        403: "`account_closed`: the account may not log in any more.",
+        403: "`account_closed`: the account may not log in any more; or `csrf_refused`: a page of another site asks for cookies.",
         404: "`registration_not_found`: there is none, or the token is another's.",
         409: "`registration_pending`: it is not completed yet; or `tokens_taken`: they were taken before.",
         410: "`registration_expired`.",
@@ -258,11 +262,13 @@ impl RegistrationApi {
         /// The registration's id.
         id: Path<String>,
         Client(client): Client,
+        cookies: Cookies,
         body: ApiJson<TakeTokensBody>,
-    ) -> Result<Reply<200, TokenPair>, Failure<TokensProblems>> {
+    ) -> Result<TokenReply, Failure<TokensProblems>> {
+        let transport = asked_transport(body.value.transport.as_deref(), &cookies)?;
         let token = body.value.registration_token;
         match application.take_registration_tokens(parse_id(&id)?, token.expose(), &client).await {
-            Ok(pair) => Ok(Reply(pair.into())),
+            Ok(pair) => Ok(TokenReply::new(&application, pair, transport, cookies)),
             Err(RegistrationTokensError::NotFound) => Err(not_found().into()),
             Err(RegistrationTokensError::Refused(refused)) => Err(refused_problem(refused).into()),
             Err(RegistrationTokensError::AccountClosed) => {

@@ -1,12 +1,14 @@
 //! What other programs ask the service about itself.
 
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mapae_application::Application;
 use mapae_application::error::Unavailable;
-use poem::http::header;
+use poem::http::{StatusCode, header};
 use poem::web::Data;
-use poem::{IntoResponse, Response};
+use poem::{FromRequest, IntoResponse, Request, RequestBody, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{Example, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
@@ -33,21 +35,25 @@ impl Example for Health {
 #[derive(Object)]
 #[oai(skip_serializing_if_is_none)]
 pub(crate) struct Jwk {
-    /// The key's family: `EC` or `OKP`.
+    /// The key's family: `EC`, `OKP` or `RSA`.
     kty: String,
     /// The key's name, as tokens bear it in their header.
     kid: String,
-    /// `ES256` or `EdDSA`.
+    /// `ES256`, `EdDSA` or `RS256`.
     alg: String,
     /// `sig`.
     #[oai(rename = "use")]
     usage: String,
-    /// The curve.
-    crv: String,
-    /// The public point, in base64url.
-    x: String,
+    /// The curve, for `EC` and `OKP`.
+    crv: Option<String>,
+    /// The public point, in base64url, for `EC` and `OKP`.
+    x: Option<String>,
     /// The public point's other half, for `EC`.
     y: Option<String>,
+    /// The modulus, in base64url, for `RSA`.
+    n: Option<String>,
+    /// The exponent, in base64url, for `RSA`.
+    e: Option<String>,
 }
 
 /// The public keys that check access tokens (RFC 7517 §5).
@@ -66,45 +72,91 @@ impl Example for JwkSet {
                 kid: "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U".to_owned(),
                 alg: "ES256".to_owned(),
                 usage: "sig".to_owned(),
-                crv: "P-256".to_owned(),
-                x: "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4".to_owned(),
+                crv: Some("P-256".to_owned()),
+                x: Some("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4".to_owned()),
                 y: Some("4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM".to_owned()),
+                n: None,
+                e: None,
             }],
         }
     }
 }
 
-/// A JWK Set as the signer wrote it.
-struct JwksReply(String);
+/// How long others may keep the keys: shorter than a new one is published before it signs.
+#[derive(Clone, Copy)]
+pub(crate) struct KeysMaxAge(pub(crate) Duration);
+
+/// A JWK Set as the signer wrote it, or that it is still the one that is known.
+struct JwksReply {
+    jwks: String,
+    max_age: Duration,
+    /// What the asker knows.
+    known: Option<String>,
+}
+
+impl JwksReply {
+    /// Names this state of the set (RFC 9110 §8.8.3).
+    fn etag(&self) -> String {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.jwks.hash(&mut hasher);
+        format!("\"{:016x}\"", hasher.finish())
+    }
+}
 
 impl IntoResponse for JwksReply {
     fn into_response(self) -> Response {
-        Response::builder()
-            .content_type("application/json")
-            // Short enough for a new key to be known before it signs.
-            .header(header::CACHE_CONTROL, "public, max-age=300")
-            .body(self.0)
+        let etag = self.etag();
+        let unchanged = self.known.as_deref().is_some_and(|known| {
+            known.split(',').any(|known| known.trim().trim_start_matches("W/") == etag)
+        });
+        let cache = format!("public, max-age={}", self.max_age.as_secs());
+        let response =
+            Response::builder().header(header::CACHE_CONTROL, cache).header(header::ETAG, etag);
+        if unchanged {
+            return response.status(StatusCode::NOT_MODIFIED).finish();
+        }
+        response.content_type("application/json").body(self.jwks)
     }
 }
 
 impl ApiResponse for JwksReply {
     fn meta() -> MetaResponses {
+        let unchanged = MetaResponse {
+            description: "They are still those of the `ETag` in `If-None-Match`.",
+            status: Some(304),
+            status_range: None,
+            content: Vec::new(),
+            headers: Vec::new(),
+        };
         MetaResponses {
-            responses: vec![MetaResponse {
-                description: "The keys.",
-                status: Some(200),
-                status_range: None,
-                content: vec![MetaMediaType {
-                    content_type: "application/json",
-                    schema: JwkSet::schema_ref(),
-                }],
-                headers: Vec::new(),
-            }],
+            responses: vec![
+                MetaResponse {
+                    description: "The keys.",
+                    status: Some(200),
+                    status_range: None,
+                    content: vec![MetaMediaType {
+                        content_type: "application/json",
+                        schema: JwkSet::schema_ref(),
+                    }],
+                    headers: Vec::new(),
+                },
+                unchanged,
+            ],
         }
     }
 
     fn register(registry: &mut Registry) {
         JwkSet::register(registry);
+    }
+}
+
+/// What a client knows already (RFC 9110 §13.1.2).
+struct IfNoneMatch(Option<String>);
+
+impl<'a> FromRequest<'a> for IfNoneMatch {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        let known = request.headers().get(header::IF_NONE_MATCH);
+        Ok(Self(known.and_then(|known| known.to_str().ok()).map(str::to_owned)))
     }
 }
 
@@ -125,8 +177,11 @@ impl ServiceApi {
     async fn jwks(
         &self,
         application: Data<&Arc<Application>>,
+        max_age: Data<&KeysMaxAge>,
+        known: IfNoneMatch,
     ) -> Result<JwksReply, Failure<NoProblems>> {
-        Ok(JwksReply(application.jwks()))
+        let KeysMaxAge(max_age) = **max_age;
+        Ok(JwksReply { jwks: application.jwks(), max_age, known: known.0 })
     }
 
     /// Is the process alive?

@@ -91,6 +91,7 @@ problems! {
     /// Of ending a session.
     EndProblems {
         401: "`unauthenticated`: no good access token, or its session has ended.",
+        403: "`csrf_refused`: the token is in a cookie, and the request comes from elsewhere.",
         404: "`session_not_found`: there is no open session of that id, or it is not the caller's.",
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use mapae_application::Application;
-use mapae_application::user::{ChangeProfile, ChangeProfileError};
+use mapae_application::user::{
+    ChangePassword, ChangePasswordError, ChangeProfile, ChangeProfileError,
+};
 use mapae_domain::{Channel, Timestamp, User};
 use poem::http::StatusCode;
 use poem::web::Data;
@@ -12,8 +14,9 @@ use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Deserializer};
 
 use crate::Tag;
-use crate::caller::Caller;
-use crate::payload::{ApiJson, Reply};
+use crate::caller::{Caller, reauthentication_required};
+use crate::client::Client;
+use crate::payload::{ApiJson, NoContent, Reply, Secret};
 use crate::problem::{Failure, Problem, problems};
 use crate::time::rfc3339;
 
@@ -166,8 +169,37 @@ problems! {
     UpdateProblems {
         400: "`validation_failed` or `malformed_json`.",
         401: "`unauthenticated`: no good access token, or its session has ended.",
+        403: "`csrf_refused`: the token is in a cookie, and the request comes from elsewhere.",
         413: "`body_too_large`: over 64 KiB.",
         415: "`unsupported_media_type`: not JSON.",
+    }
+    /// Of changing one's password.
+    PasswordProblems {
+        400: "`validation_failed`, `malformed_json`, or `current_password_mismatch`.",
+        401: "`unauthenticated`: no good access token, or its session has ended; or `reauthentication_required`: the log-in is more than 10 minutes ago.",
+        403: "`csrf_refused`: the token is in a cookie, and the request comes from elsewhere.",
+        413: "`body_too_large`: over 64 KiB.",
+        415: "`unsupported_media_type`: not JSON.",
+    }
+}
+
+/// A change of a password.
+#[derive(Object, Deserialize)]
+#[oai(rename = "ChangePassword", example)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangePasswordBody {
+    /// The password until now; absent for an account that has none.
+    current_password: Option<Secret>,
+    /// The password from now on: 8 to 256 characters of any kind; common ones are refused.
+    new_password: Secret,
+}
+
+impl Example for ChangePasswordBody {
+    fn example() -> Self {
+        Self {
+            current_password: Some("correct horse battery staple".into()),
+            new_password: "a better horse needs no battery".into(),
+        }
     }
 }
 
@@ -207,6 +239,45 @@ impl UserApi {
                 Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail).into())
             }
             Err(ChangeProfileError::Unavailable(error)) => Err(Problem::unavailable(&error).into()),
+        }
+    }
+
+    /// Change your password
+    ///
+    /// Every other session of the account ends at once. Asks for a log-in that is not older than ten
+    /// minutes.
+    #[oai(path = "/password", method = "put", operation_id = "changePassword")]
+    async fn change_password(
+        &self,
+        application: Data<&Arc<Application>>,
+        Caller(caller): Caller,
+        Client(client): Client,
+        body: ApiJson<ChangePasswordBody>,
+    ) -> Result<NoContent, Failure<PasswordProblems>> {
+        let ChangePasswordBody { current_password, new_password } = body.value;
+        let command = ChangePassword {
+            current: current_password.map(Secret::into_inner),
+            new: new_password.into_inner(),
+            client,
+        };
+        match application.change_password(&caller, command).await {
+            Ok(()) => Ok(NoContent),
+            Err(ChangePasswordError::Invalid(errors)) => Err(Problem::invalid(&errors).into()),
+            Err(ChangePasswordError::ReauthenticationRequired) => {
+                Err(reauthentication_required(&application).into())
+            }
+            Err(ChangePasswordError::Mismatch) => {
+                let detail = "The current password is not right.";
+                let code = "current_password_mismatch";
+                Err(Problem::new(StatusCode::BAD_REQUEST, code, detail).into())
+            }
+            Err(ChangePasswordError::SessionEnded) => {
+                let detail = "The session has ended. Please log in.";
+                Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail).into())
+            }
+            Err(ChangePasswordError::Unavailable(error)) => {
+                Err(Problem::unavailable(&error).into())
+            }
         }
     }
 }

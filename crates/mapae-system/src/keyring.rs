@@ -25,7 +25,7 @@ pub struct Keyring {
 
 /// The contexts of keyed hashes, each with the name that its key is derived by. The names are for
 /// good: what is stored depends on them.
-const CONTEXTS: [(HashContext, &[u8]); 10] = [
+const CONTEXTS: [(HashContext, &[u8]); 11] = [
     (HashContext::Code, b"mapae hash: code"),
     (HashContext::LinkKey, b"mapae hash: link key"),
     (HashContext::RegistrationToken, b"mapae hash: registration token"),
@@ -36,6 +36,7 @@ const CONTEXTS: [(HashContext, &[u8]); 10] = [
     (HashContext::Deliverability, b"mapae hash: deliverability"),
     (HashContext::DeliveryEvent, b"mapae hash: delivery event"),
     (HashContext::ClientSecret, b"mapae hash: client secret"),
+    (HashContext::CsrfToken, b"mapae hash: csrf token"),
 ];
 
 /// Where the key of a context stands.
@@ -51,6 +52,7 @@ const fn index(context: HashContext) -> usize {
         HashContext::Deliverability => 7,
         HashContext::DeliveryEvent => 8,
         HashContext::ClientSecret => 9,
+        HashContext::CsrfToken => 10,
     }
 }
 
@@ -183,7 +185,7 @@ mod tests {
     }
 
     /// Computed by another implementation of RFC 5869 and RFC 2104.
-    const GOLDEN: [&str; 10] = [
+    const GOLDEN: [&str; 11] = [
         "8c677a42dfebaa21",
         "a63a87607a6d5b20",
         "da934c7cf3f14ad8",
@@ -194,6 +196,7 @@ mod tests {
         "be8540af9254f485",
         "6b297e75892d6610",
         "c98f4902f915b18a",
+        "1d262f73687e224b",
     ];
 
     #[test]

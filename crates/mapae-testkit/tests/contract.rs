@@ -55,6 +55,19 @@ mod tokens {
     }
 }
 
+mod simplejwt {
+    use std::sync::Arc;
+
+    use mapae_testkit::contract::simplejwt::Signers;
+    use mapae_testkit::fake::FakeTokens;
+
+    fn signers(key: u8) -> Signers {
+        (Arc::new(FakeTokens::new([key; 32])), Arc::new(FakeTokens::new([key; 32])))
+    }
+
+    mapae_testkit::simplejwt_contract! { (signers(1), signers(2)) }
+}
+
 mod email {
     use std::sync::Arc;
 

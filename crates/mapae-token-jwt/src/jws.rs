@@ -17,12 +17,21 @@ pub(crate) fn sign<C: Serialize>(
     let (alg, kid) = (key.algorithm().as_str(), key.kid());
     // None of the three needs escaping: an algorithm's name, base64url, a kind of ours.
     let header = format!("{{\"alg\":\"{alg}\",\"kid\":\"{kid}\",\"typ\":\"{typ}\"}}");
+    compact(&header, claims, |message| key.sign(message))
+}
+
+/// Puts a token together: header, claims, and what `sign` makes of both.
+pub(crate) fn compact<C: Serialize>(
+    header: &str,
+    claims: &C,
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, TokenSigningError>,
+) -> Result<String, TokenSigningError> {
     let claims = serde_json::to_vec(claims).map_err(|_| TokenSigningError)?;
     let mut token = String::with_capacity(1_024);
     URL_SAFE_NO_PAD.encode_string(header, &mut token);
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-    let signature = key.sign(token.as_bytes())?;
+    let signature = sign(token.as_bytes())?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     Ok(token)

@@ -10,8 +10,10 @@ mod claims;
 mod jws;
 mod key;
 mod rsa;
+mod simplejwt;
 mod tokens;
 
 pub use key::{KeyError, KeyMaker, SigningKey};
 pub use mapae_token_claims::Algorithm;
+pub use simplejwt::JwtSimpleTokens;
 pub use tokens::{JwtSettings, JwtTokens, NoSigningKey};

@@ -2,7 +2,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use mapae_application::ports::{AccessTokens, TokenError, TokenSigningError};
 use mapae_domain::{AccessClaims, Receipt, Timestamp};
-use mapae_token_claims::{ACCESS_TOKEN, AccessTokenClaims, KeySet, Refused};
+use mapae_token_claims::{ACCESS_TOKEN, AccessTokenClaims, KeySet};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::claims::{self, ReceiptJson};
@@ -100,6 +102,31 @@ impl JwtTokens {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    pub(crate) const fn settings(&self) -> &JwtSettings {
+        &self.settings
+    }
+
+    /// Signs claims as a token of kind `typ`, by the key that signs at `now`.
+    pub(crate) fn sign<C: Serialize>(
+        &self,
+        typ: &str,
+        claims: &C,
+        now: Timestamp,
+    ) -> Result<String, TokenSigningError> {
+        let keys = self.keys();
+        jws::sign(keys.signing(now).ok_or(TokenSigningError)?, typ, claims)
+    }
+
+    /// The claims of a token of kind `typ` that one of the keys has signed.
+    pub(crate) fn genuine<C: DeserializeOwned>(
+        &self,
+        typ: &str,
+        token: &str,
+    ) -> Result<C, TokenError> {
+        let keys = self.keys();
+        mapae_token_claims::verify(&keys.public, typ, token).map_err(|_| TokenError::Invalid)
+    }
+
     fn are_ours(&self, issuer: &str, audience: &str) -> Result<(), TokenError> {
         if issuer == self.settings.issuer && audience == self.settings.audience {
             Ok(())
@@ -109,22 +136,14 @@ impl JwtTokens {
     }
 }
 
-fn invalid(_: Refused) -> TokenError {
-    TokenError::Invalid
-}
-
 impl AccessTokens for JwtTokens {
     fn issue(&self, claims: &AccessClaims) -> Result<String, TokenSigningError> {
         let JwtSettings { issuer, audience } = &self.settings;
-        let keys = self.keys();
-        let key = keys.signing(claims.issued_at).ok_or(TokenSigningError)?;
-        jws::sign(key, ACCESS_TOKEN, &claims::written(issuer, audience, claims))
+        self.sign(ACCESS_TOKEN, &claims::written(issuer, audience, claims), claims.issued_at)
     }
 
     fn verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenError> {
-        let claims: AccessTokenClaims =
-            mapae_token_claims::verify(&self.keys().public, ACCESS_TOKEN, token)
-                .map_err(invalid)?;
+        let claims: AccessTokenClaims = self.genuine(ACCESS_TOKEN, token)?;
         self.are_ours(&claims.iss, &claims.aud)?;
         let claims = claims::read(&claims)?;
         if claims.expires_at.is_expired(now) { Err(TokenError::Expired) } else { Ok(claims) }
@@ -132,14 +151,11 @@ impl AccessTokens for JwtTokens {
 
     fn issue_receipt(&self, receipt: &Receipt) -> Result<String, TokenSigningError> {
         let JwtSettings { issuer, audience } = &self.settings;
-        let keys = self.keys();
-        let key = keys.signing(receipt.verified_at).ok_or(TokenSigningError)?;
-        jws::sign(key, RECEIPT, &ReceiptJson::new(issuer, audience, receipt))
+        self.sign(RECEIPT, &ReceiptJson::new(issuer, audience, receipt), receipt.verified_at)
     }
 
     fn verify_receipt(&self, token: &str, now: Timestamp) -> Result<Receipt, TokenError> {
-        let receipt: ReceiptJson =
-            mapae_token_claims::verify(&self.keys().public, RECEIPT, token).map_err(invalid)?;
+        let receipt: ReceiptJson = self.genuine(RECEIPT, token)?;
         self.are_ours(&receipt.iss, &receipt.aud)?;
         let receipt = receipt.into_receipt()?;
         if receipt.expires_at.is_expired(now) { Err(TokenError::Expired) } else { Ok(receipt) }

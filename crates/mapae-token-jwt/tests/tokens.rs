@@ -1,15 +1,20 @@
 //! What is accepted, and above all what is not.
 #![expect(clippy::expect_used, reason = "test code: what fails here fails a test")]
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-use mapae_application::ports::{AccessTokens as _, SigningKeyMaker as _, TokenError};
+use mapae_application::ports::{
+    AccessTokens as _, SigningKeyMaker as _, SimpleJwtClaims, SimpleJwtTokens as _, SimpleJwtUse,
+    TokenError,
+};
 use mapae_domain::{
     AccessClaims, AuthMethod, Purpose, Receipt, Role, SessionId, Timestamp, TokenId, UserId,
     VerificationId,
 };
 use mapae_testkit::build;
-use mapae_token_jwt::{Algorithm, JwtSettings, JwtTokens, KeyMaker, SigningKey};
+use mapae_token_jwt::{Algorithm, JwtSettings, JwtSimpleTokens, JwtTokens, KeyMaker, SigningKey};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
 
@@ -340,4 +345,123 @@ fn the_key_that_signs_changes_when_its_time_has_come_and_both_are_published() {
     assert!(!tokens.jwks().contains(&old.kid));
     assert!(tokens.replace(Vec::new()).is_err(), "there is always a key");
     assert!(tokens.verify(&after, at).is_ok());
+}
+
+/// The bridge over an installation's own keys, or over a shared one.
+fn bridge(shared: Option<&[u8]>) -> (Arc<JwtSimpleTokens>, Arc<JwtTokens>) {
+    let tokens = Arc::new(Forge::new().tokens());
+    (Arc::new(JwtSimpleTokens::new(Arc::clone(&tokens), shared)), tokens)
+}
+
+mod simplejwt_by_own_keys {
+    use mapae_testkit::contract::simplejwt::Signers;
+
+    fn signers() -> Signers {
+        let (simple, access) = super::bridge(None);
+        (simple, access)
+    }
+
+    mapae_testkit::simplejwt_contract! { (signers(), signers()) }
+}
+
+mod simplejwt_by_a_shared_key {
+    use mapae_testkit::contract::simplejwt::Signers;
+
+    fn signers(key: u8) -> Signers {
+        let (simple, access) = super::bridge(Some(&[key; 32]));
+        (simple, access)
+    }
+
+    mapae_testkit::simplejwt_contract! { (signers(1), signers(2)) }
+}
+
+fn an_access_token_for_services() -> SimpleJwtClaims {
+    SimpleJwtClaims {
+        user: build::user_id(),
+        session: build::session_id(),
+        id: build::token_id(),
+        issued_at: NOW,
+        expires_at: NOW.plus(std::time::Duration::from_secs(600)),
+        opened_at: NOW,
+        usage: SimpleJwtUse::Access { username: None },
+    }
+}
+
+#[test]
+fn simplejwt_finds_its_own_claims_and_nothing_but_its_own_algorithm_is_accepted() {
+    let secret = [7; 32];
+    for shared in [None, Some(secret.as_slice())] {
+        let (simple, _) = bridge(shared);
+        let claims = an_access_token_for_services();
+        let token = simple.issue(&claims).expect("a token");
+        let part = |at: usize| -> Value {
+            let part = token.split('.').nth(at).expect("a part");
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON")
+        };
+        let (header, written) = (part(0), part(1));
+        assert_eq!(header["typ"], "JWT");
+        assert_eq!(header["alg"], if shared.is_some() { "HS256" } else { "ES256" });
+        assert_eq!(header.get("kid").is_some(), shared.is_none());
+        assert_eq!(written["token_type"], "access");
+        assert_eq!(written["user_id"], claims.user.to_string());
+        assert_eq!(written["jti"].as_str().map(str::len), Some(32));
+        assert_eq!(written["exp"], NOW.as_seconds() + 600);
+        assert_eq!(written.get("aud").is_some(), shared.is_none());
+        // No service takes a refresh token for one to be let in by.
+        let refresh = SimpleJwtUse::Refresh { token: zeroize::Zeroizing::new("x".to_owned()) };
+        let refresh = simple.issue(&SimpleJwtClaims { usage: refresh, ..claims }).expect("a token");
+        let body = refresh.split('.').nth(1).expect("claims");
+        let body = URL_SAFE_NO_PAD.decode(body).expect("base64url");
+        let body: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!((&body["aud"], body.get("sub")), (&json!("https://auth.example.com"), None));
+    }
+}
+
+#[test]
+fn a_key_of_one_algorithm_is_never_used_for_another() {
+    // The public key's text as an HMAC key, and the shared key where a public one is expected.
+    let forge = Forge::new();
+    let tokens = Arc::new(forge.tokens());
+    let own = JwtSimpleTokens::new(Arc::clone(&tokens), None);
+    let shared = [7; 32];
+    let with_shared = JwtSimpleTokens::new(Arc::clone(&tokens), Some(&shared));
+    let of_own = own.issue(&an_access_token_for_services()).expect("a token");
+    let of_shared = with_shared.issue(&an_access_token_for_services()).expect("a token");
+    assert_eq!(own.verify(&of_shared, NOW), Err(TokenError::Invalid));
+    assert_eq!(with_shared.verify(&of_own, NOW), Err(TokenError::Invalid));
+    let mut keys = vec![tokens.jwks().into_bytes()];
+    let jwks: Value = serde_json::from_str(&tokens.jwks()).expect("JSON");
+    keys.push(jwks["keys"][0].to_string().into_bytes());
+    for member in ["x", "y", "kid"] {
+        let text = jwks["keys"][0][member].as_str().expect("a member");
+        keys.push(text.as_bytes().to_vec());
+        keys.push(URL_SAFE_NO_PAD.decode(text).expect("base64url"));
+    }
+    keys.push(Vec::new());
+    let claims = of_shared.split('.').nth(1).expect("claims");
+    for key in keys {
+        for header in [
+            json!({"alg": "HS256", "typ": "JWT", "kid": forge.kid}),
+            json!({"alg": "HS256", "typ": "JWT"}),
+            json!({"alg": "HS256", "typ": "at+jwt", "kid": forge.kid}),
+            json!({"alg": "ES256", "typ": "JWT", "kid": forge.kid}),
+        ] {
+            let signed = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header.to_string()));
+            let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key);
+            let signature = URL_SAFE_NO_PAD.encode(ring::hmac::sign(&key, signed.as_bytes()));
+            let token = format!("{signed}.{signature}");
+            assert_eq!(own.verify(&token, NOW), Err(TokenError::Invalid), "{header}");
+            assert_eq!(with_shared.verify(&token, NOW), Err(TokenError::Invalid), "{header}");
+            assert_eq!(tokens.verify(&token, NOW), Err(TokenError::Invalid), "{header}");
+        }
+    }
+    for alg in ["none", "None", "HS384", "hs256", "ES256"] {
+        let header = json!({"alg": alg, "typ": "JWT"}).to_string();
+        let signed = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(header));
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &shared);
+        let signature = URL_SAFE_NO_PAD.encode(ring::hmac::sign(&key, signed.as_bytes()));
+        for token in [format!("{signed}.{signature}"), format!("{signed}.")] {
+            assert_eq!(with_shared.verify(&token, NOW), Err(TokenError::Invalid), "{alg}");
+        }
+    }
 }

@@ -33,7 +33,7 @@ const DEFAULT_FILE: &str = "mapae.toml";
 const NOT_SETTINGS: [&str; 3] = ["config", "test_", "e2e_"];
 
 /// Settings that are text, whatever a variable's value looks like.
-const TEXTS: [&str; 21] = [
+const TEXTS: [&str; 23] = [
     "secret",
     "public_origin",
     "messages.service_name",
@@ -55,6 +55,8 @@ const TEXTS: [&str; 21] = [
     "sms.alimtalk.template_code",
     "sms.alimtalk.template",
     "tokens.audience",
+    "simplejwt.signing_key",
+    "simplejwt.username_field",
 ];
 
 /// Why there is no configuration.
@@ -180,6 +182,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) tokens: TokensConfig,
     #[serde(default)]
+    pub(crate) simplejwt: SimpleJwtConfig,
+    #[serde(default)]
     pub(crate) clients: BTreeMap<String, ClientConfig>,
     #[serde(default)]
     pub(crate) password: PasswordConfig,
@@ -195,6 +199,8 @@ pub(crate) struct ServerConfig {
     pub(crate) listen: String,
     /// The networks of the proxies in front, whose word on where a request comes from is taken.
     pub(crate) trusted_proxies: Vec<String>,
+    /// The origins of web pages that may call the service from elsewhere, with its cookies.
+    pub(crate) allowed_origins: Vec<String>,
     /// How long requests under way may take to finish once the process is told to stop.
     pub(crate) shutdown_grace: Length,
 }
@@ -204,6 +210,7 @@ impl Default for ServerConfig {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
             shutdown_grace: Length(Duration::from_secs(20)),
         }
     }
@@ -332,6 +339,8 @@ pub(crate) struct TokensConfig {
     pub(crate) refresh_lifetime: Length,
     pub(crate) session_lifetime: Length,
     pub(crate) reuse_window: Length,
+    /// How long ago a log-in may be, to change a contact or a password.
+    pub(crate) reauthenticate_after: Length,
     /// How old a signing key is when the next is made; never by itself where absent.
     pub(crate) rotate_keys_every: Option<Length>,
     /// How long a new key is published before it signs.
@@ -349,8 +358,33 @@ impl Default for TokensConfig {
             refresh_lifetime: Length(policy.refresh_lifetime),
             session_lifetime: Length(policy.session_lifetime),
             reuse_window: Length(policy.reuse_window),
+            reauthenticate_after: Length(policy.reauthenticate_after),
             rotate_keys_every: None,
             publish_keys_ahead: Length(SigningKeyPolicy::default().publish_ahead),
+        }
+    }
+}
+
+/// `[simplejwt]`: the paths of djangorestframework-simplejwt, for clients that know no others.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SimpleJwtConfig {
+    pub(crate) enabled: bool,
+    /// The key that services of Django share; the installation's own keys sign where it is empty.
+    pub(crate) signing_key: ConfigSecret,
+    /// What the login's field is called.
+    pub(crate) username_field: String,
+    /// Whether a refresh gives another refresh token.
+    pub(crate) rotate_refresh_tokens: bool,
+}
+
+impl Default for SimpleJwtConfig {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            signing_key: ConfigSecret::default(),
+            username_field: "username".to_owned(),
+            rotate_refresh_tokens: false,
         }
     }
 }
@@ -416,7 +450,7 @@ impl Config {
     fn check(self) -> Result<Self, ConfigError> {
         let invalid = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
         if let Some(origin) = &self.public_origin {
-            check_origin(origin, self.mode)?;
+            check_origin("public_origin", origin, self.mode)?;
         }
         if self.mode == Mode::Production {
             if self.public_origin.is_none() {
@@ -434,10 +468,30 @@ impl Config {
         self.sms.check(self.mode)?;
         self.worker()?;
         self.trusted_proxies()?;
+        for origin in &self.server.allowed_origins {
+            check_origin("server.allowed_origins", origin, self.mode)?;
+        }
+        self.check_simplejwt()?;
         self.signing_keys()?;
         self.settings()?;
         self.algorithm()?;
         Ok(self)
+    }
+
+    fn check_simplejwt(&self) -> Result<(), ConfigError> {
+        let invalid = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
+        let SimpleJwtConfig { enabled, signing_key, username_field, .. } = &self.simplejwt;
+        if !enabled {
+            return Ok(());
+        }
+        // RFC 7518 §3.2: no shorter than the hash.
+        if !signing_key.expose().is_empty() && signing_key.expose().len() < 32 {
+            return invalid("simplejwt.signing_key must have 32 bytes at least");
+        }
+        if username_field.is_empty() || username_field == "password" {
+            return invalid("simplejwt.username_field must name a field of its own");
+        }
+        Ok(())
     }
 
     /// The rules of the use cases.
@@ -489,11 +543,13 @@ impl Config {
                 refresh_lifetime: tokens.refresh_lifetime.0,
                 session_lifetime: tokens.session_lifetime.0,
                 reuse_window: tokens.reuse_window.0,
+                reauthenticate_after: tokens.reauthenticate_after.0,
             }
             .check()
             .map_err(|error| invalid(&error))?,
             password: PasswordPolicy { min_length: self.password.min_length },
             default_region: region(&registration.default_region, "registration.default_region")?,
+            simplejwt_rotates: self.simplejwt.rotate_refresh_tokens,
             clients: self
                 .clients
                 .iter()
@@ -576,21 +632,21 @@ fn secret_files() -> Result<Vec<(String, Zeroizing<String>)>, ConfigError> {
 }
 
 /// Sees that an origin is one (RFC 6454 §4): scheme, host and port, and nothing behind them.
-fn check_origin(origin: &str, mode: Mode) -> Result<(), ConfigError> {
-    let invalid = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
+fn check_origin(key: &str, origin: &str, mode: Mode) -> Result<(), ConfigError> {
+    let invalid = |text: &str| Err(ConfigError::Invalid(format!("{key} {text}")));
     let Ok(uri) = origin.parse::<poem::http::Uri>() else {
-        return invalid("public_origin is no origin such as https://auth.example.com");
+        return invalid("is no origin such as https://auth.example.com");
     };
     let has_credentials = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
     let bare = uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/');
     let scheme = uri.scheme_str().unwrap_or_default();
     if !matches!(scheme, "http" | "https") || uri.host().is_none() || has_credentials || !bare {
         return invalid(
-            "public_origin is no origin such as https://auth.example.com: a scheme, a host, perhaps a port, and nothing behind them",
+            "is no origin such as https://auth.example.com: a scheme, a host, perhaps a port, and nothing behind them",
         );
     }
     if mode == Mode::Production && scheme != "https" {
-        return invalid("public_origin must begin with https:// where mode = \"production\"");
+        return invalid("must begin with https:// where mode = \"production\"");
     }
     Ok(())
 }

@@ -22,6 +22,8 @@ pub enum HashContext {
     DeliveryEvent,
     /// The secret of a service that asks about tokens.
     ClientSecret,
+    /// What a page shows beside the cookies of a session.
+    CsrfToken,
     /// An `Idempotency-Key` and the operation that it came with.
     IdempotencyKey,
     /// A request's content, to compare a repeat with.

@@ -1,6 +1,7 @@
 //! Sessions and their tokens: logging in, refreshing, checking, logging out.
 
 mod authenticate;
+mod csrf;
 mod introspect;
 mod list;
 pub(crate) mod log_in;

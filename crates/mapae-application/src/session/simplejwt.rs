@@ -91,7 +91,7 @@ impl Application {
     ) -> Result<SimpleJwtPair, SimpleJwtRefused> {
         let tokens = self.ports.simplejwt.clone().ok_or(SimpleJwtRefused::Invalid)?;
         let now = self.now();
-        let (_, own) = self.simplejwt_refresh_claims(token, now)?;
+        let (_, own) = self.simplejwt_refresh_claims(token, now).await?;
         if self.settings.simplejwt_rotates {
             let pair = self.refresh(&own, client).await?;
             let access = self.simplejwt_access(&*tokens, &pair, None, now)?;
@@ -127,7 +127,7 @@ impl Application {
     /// # Errors
     /// [`SimpleJwtRefused`].
     pub async fn simplejwt_blacklist(&self, token: &str) -> Result<(), SimpleJwtRefused> {
-        let (claims, own) = self.simplejwt_refresh_claims(token, self.now())?;
+        let (claims, own) = self.simplejwt_refresh_claims(token, self.now()).await?;
         self.use_without_rotation(&own).await?;
         let ended = self.end_sessions(claims.session, RevokeScope::This).await;
         ended.map_err(|super::RevokeError::Unavailable(error)| SimpleJwtRefused::Unavailable(error))
@@ -161,6 +161,25 @@ impl Application {
         Ok(self.simplejwt_access(&*tokens, &pair, username, now)?)
     }
 
+    /// Says whether a token of the older package is good, and its session open.
+    ///
+    /// # Errors
+    /// [`SimpleJwtRefused`].
+    pub async fn older_jwt_verify(&self, token: &str) -> Result<(), SimpleJwtRefused> {
+        let now = self.now();
+        let claims = self.simplejwt_claims(token, now)?;
+        if !matches!(claims.usage, SimpleJwtUse::Access { .. }) {
+            return Err(SimpleJwtRefused::WrongUse);
+        }
+        self.find_open(claims.session, claims.user, now).await?;
+        Ok(())
+    }
+
+    /// Whether tokens of SimpleJWT's form are served.
+    pub fn serves_simplejwt(&self) -> bool {
+        self.ports.simplejwt.is_some()
+    }
+
     fn simplejwt_claims(
         &self,
         token: &str,
@@ -173,20 +192,24 @@ impl Application {
         })
     }
 
-    /// The claims of a refresh token, with the one of Mapae's that it bears.
-    fn simplejwt_refresh_claims(
+    /// The claims of a refresh token of an open session, with the one of Mapae's that it bears.
+    ///
+    /// Whoever has the shared key can put anything together: what is said must fit.
+    async fn simplejwt_refresh_claims(
         &self,
         token: &str,
         now: Timestamp,
     ) -> Result<(SimpleJwtClaims, Zeroizing<String>), SimpleJwtRefused> {
         let claims = self.simplejwt_claims(token, now)?;
-        match &claims.usage {
-            SimpleJwtUse::Refresh { token } => {
-                let own = token.clone();
-                Ok((claims, own))
-            }
-            SimpleJwtUse::Access { .. } => Err(SimpleJwtRefused::WrongUse),
+        let SimpleJwtUse::Refresh { token } = &claims.usage else {
+            return Err(SimpleJwtRefused::WrongUse);
+        };
+        if self.session_of_refresh_token(token) != Some(claims.session) {
+            return Err(SimpleJwtRefused::Invalid);
         }
+        self.find_open(claims.session, claims.user, now).await?;
+        let own = token.clone();
+        Ok((claims, own))
     }
 
     fn simplejwt_access(

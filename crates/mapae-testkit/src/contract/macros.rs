@@ -272,6 +272,26 @@ macro_rules! tokens_contract {
     };
 }
 
+/// Declares one test for each promise of
+/// [`SimpleJwtTokens`](mapae_application::ports::SimpleJwtTokens).
+///
+/// The expression gives the signers of two installations, each its `SimpleJwtTokens` and its
+/// `AccessTokens`, in an `Arc` each.
+///
+/// ```ignore
+/// mapae_testkit::simplejwt_contract! { (signers("first"), signers("second")) }
+/// ```
+#[macro_export]
+macro_rules! simplejwt_contract {
+    ($two:expr $(,)?) => {
+        $crate::__contract_of_simplejwt! { $two;
+            claims_of_either_use_come_back_until_they_expire
+            each_kind_of_token_is_a_thing_of_its_own
+            an_altered_token_of_this_form_is_refused
+        }
+    };
+}
+
 /// Declares one test for each promise of [`EmailSender`](mapae_application::ports::EmailSender).
 ///
 /// Both expressions are evaluated in an async function and give `(Arc<dyn EmailSender>, guard)`:
@@ -384,6 +404,17 @@ macro_rules! __contract_of_tokens {
         fn $promise() {
             let (first, second) = $two;
             $crate::contract::tokens::$promise((first, second));
+        }
+    )*};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __contract_of_simplejwt {
+    ($two:expr; $($promise:ident)*) => {$(
+        #[test]
+        fn $promise() {
+            $crate::contract::simplejwt::$promise($two);
         }
     )*};
 }

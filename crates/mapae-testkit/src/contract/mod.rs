@@ -21,6 +21,7 @@ pub mod renderer;
 pub mod rng;
 pub mod sealer;
 pub mod secret_hasher;
+pub mod simplejwt;
 pub mod sms;
 pub mod store;
 pub mod tokens;

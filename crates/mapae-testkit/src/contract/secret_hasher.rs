@@ -9,7 +9,7 @@ use mapae_application::ports::{HashContext, SecretHasher};
 
 use super::secret;
 
-const CONTEXTS: [HashContext; 10] = [
+const CONTEXTS: [HashContext; 11] = [
     HashContext::Code,
     HashContext::LinkKey,
     HashContext::RegistrationToken,
@@ -18,6 +18,7 @@ const CONTEXTS: [HashContext; 10] = [
     HashContext::Deliverability,
     HashContext::DeliveryEvent,
     HashContext::ClientSecret,
+    HashContext::CsrfToken,
     HashContext::IdempotencyKey,
     HashContext::RequestContent,
 ];

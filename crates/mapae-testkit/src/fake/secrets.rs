@@ -37,6 +37,7 @@ fn name(context: HashContext) -> &'static [u8] {
         HashContext::Deliverability => b"deliverability",
         HashContext::DeliveryEvent => b"delivery-event",
         HashContext::ClientSecret => b"client-secret",
+        HashContext::CsrfToken => b"csrf-token",
         HashContext::IdempotencyKey => b"idempotency-key",
         HashContext::RequestContent => b"request-content",
     }

@@ -1,11 +1,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mapae_application::ports::{AccessTokens, TokenError, TokenSigningError};
+use mapae_application::ports::{
+    AccessTokens, SimpleJwtClaims, SimpleJwtTokens, SimpleJwtUse, TokenError, TokenSigningError,
+};
 use mapae_domain::{AccessClaims, AuthMethod, Channel, Contact, Purpose, Receipt, Role, Timestamp};
 use ring::hmac;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
-/// [`AccessTokens`] by HMAC: signed JSON in two segments. Its key is a secret, so that nobody else
+/// [`AccessTokens`] and [`SimpleJwtTokens`] by HMAC: signed JSON in two segments. Its key is a secret, so that nobody else
 /// can check its tokens and its JWK Set is empty.
 pub struct FakeTokens(hmac::Key);
 
@@ -126,5 +129,53 @@ impl AccessTokens for FakeTokens {
 
     fn jwks(&self) -> String {
         json!({ "keys": [] }).to_string()
+    }
+}
+
+const SIMPLE_ACCESS: &str = "simple-access";
+const SIMPLE_REFRESH: &str = "simple-refresh";
+
+fn read_simple(claims: &Value) -> Option<SimpleJwtClaims> {
+    let text = |name: &str| claims[name].as_str().map(str::to_owned);
+    Some(SimpleJwtClaims {
+        user: parsed(&claims["sub"])?,
+        session: parsed(&claims["sid"])?,
+        id: parsed(&claims["jti"])?,
+        issued_at: instant(&claims["iat"])?,
+        expires_at: instant(&claims["exp"])?,
+        opened_at: instant(&claims["opened_at"])?,
+        usage: match claims["typ"].as_str()? {
+            SIMPLE_ACCESS => SimpleJwtUse::Access { username: text("username") },
+            _ => SimpleJwtUse::Refresh { token: Zeroizing::new(text("token")?) },
+        },
+    })
+}
+
+impl SimpleJwtTokens for FakeTokens {
+    fn issue(&self, claims: &SimpleJwtClaims) -> Result<String, TokenSigningError> {
+        let (typ, username, token) = match &claims.usage {
+            SimpleJwtUse::Access { username } => (SIMPLE_ACCESS, username.clone(), None),
+            SimpleJwtUse::Refresh { token } => (SIMPLE_REFRESH, None, Some(token.to_string())),
+        };
+        Ok(self.sign(&json!({
+            "typ": typ,
+            "sub": claims.user.to_string(),
+            "sid": claims.session.to_string(),
+            "jti": claims.id.to_string(),
+            "iat": claims.issued_at.as_seconds(),
+            "exp": claims.expires_at.as_seconds(),
+            "opened_at": claims.opened_at.as_seconds(),
+            "username": username,
+            "token": token,
+        })))
+    }
+
+    fn verify(&self, token: &str, now: Timestamp) -> Result<SimpleJwtClaims, TokenError> {
+        let access = self.open(token, SIMPLE_ACCESS, now);
+        let claims = match access {
+            Err(TokenError::Invalid) => self.open(token, SIMPLE_REFRESH, now)?,
+            opened => opened?,
+        };
+        read_simple(&claims).ok_or(TokenError::Invalid)
     }
 }
