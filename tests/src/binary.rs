@@ -33,6 +33,26 @@ pub fn server_binary() -> &'static Path {
     })
 }
 
+/// An example of a crate, as this build has made it, or built now.
+///
+/// # Panics
+/// Where it cannot be built.
+pub fn example_binary(package: &str, example: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    let profile = test.parent().and_then(Path::parent).expect("a profile's folder");
+    let binary = profile.join("examples").join(example);
+    // Built already where all of the workspace is tested; then this does nothing.
+    let mut build = Command::new(env!("CARGO"));
+    build.current_dir(workspace()).args(["build", "--quiet", "--package", package]);
+    build.args(["--features", "poem", "--example", example]);
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    let built = build.status().expect("cargo can be started");
+    assert!(built.success() && binary.is_file(), "the example cannot be built");
+    binary
+}
+
 fn is_newer_than_its_sources(binary: &Path) -> bool {
     let Ok(built) = binary.metadata().and_then(|metadata| metadata.modified()) else {
         return false;

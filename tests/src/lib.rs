@@ -9,7 +9,7 @@ mod server;
 
 use serde_json::Value;
 
-pub use binary::{server_binary, workspace};
+pub use binary::{example_binary, server_binary, workspace};
 pub use server::{Answer, Server, ServerOptions, WorkerProcess};
 
 /// The message of the inbox that a test waits for.

@@ -66,7 +66,7 @@ mod tests {
                 "mapae-store-",
                 "mapae-mail-",
                 "mapae-sms-",
-                "mapae-token-",
+                "mapae-token-jwt",
                 "mapae-password-",
                 "mapae-limit-",
                 "mapae-messages",
@@ -77,6 +77,10 @@ mod tests {
         };
         for line in edges.lines().filter(|line| !line.ends_with("(dev)")) {
             let (from, to) = line.split_once(" -> ").expect("an arrow");
+            assert_ne!(from, "mapae-token-claims", "it goes into other services: {line}");
+            if from == "mapae-guard" {
+                assert_eq!(to, "mapae-token-claims", "it goes into other services: {line}");
+            }
             assert_ne!(from, "mapae-domain", "the domain knows nothing of the house: {line}");
             if from == "mapae-application" {
                 assert_eq!(to, "mapae-domain", "{line}");
@@ -86,6 +90,26 @@ mod tests {
             let may_test = from == "xtask" || to != "mapae-testkit";
             assert!(may_test, "the testkit is for tests: {line}");
         }
+    }
+
+    #[test]
+    fn a_guard_brings_no_more_than_sixty_crates() {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let tree = Command::new(cargo)
+            .current_dir(root())
+            .args(["tree", "--package", "mapae-guard", "--no-default-features"])
+            .args(["--edges", "normal,build", "--prefix", "none", "--format", "{p}", "--offline"])
+            .output()
+            .expect("cargo tree");
+        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+        let tree = String::from_utf8(tree.stdout).expect("text");
+        let crates: HashSet<&str> =
+            tree.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+        assert!(crates.iter().any(|name| name.starts_with("ring ")), "{tree}");
+        assert!(crates.len() <= 60, "{} crates", crates.len());
+        let framework =
+            crates.iter().find(|name| name.starts_with("poem ") || name.starts_with("tower"));
+        assert_eq!(framework, None, "a framework without its feature");
     }
 
     /// The words in backticks of a document that are paths of the workspace, and the targets of its

@@ -36,9 +36,6 @@ pub enum GuardError {
 }
 
 impl GuardError {
-    /// After how long it is worth asking again, where it is.
-    pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
-
     /// The HTTP status.
     pub const fn status(self) -> u16 {
         match self {
@@ -65,6 +62,14 @@ impl GuardError {
             Self::Invalid => Some("Bearer error=\"invalid_token\""),
             Self::LacksRole | Self::NotVerified => Some("Bearer error=\"insufficient_scope\""),
             Self::Unavailable => None,
+        }
+    }
+
+    /// After how long it is worth asking again (`Retry-After`), where it is.
+    pub const fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Unavailable => Some(Duration::from_secs(1)),
+            _ => None,
         }
     }
 

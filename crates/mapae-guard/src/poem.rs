@@ -17,8 +17,8 @@ impl From<GuardError> for Error {
             let challenge = HeaderValue::from_static(challenge);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if error == GuardError::Unavailable {
-            let seconds = HeaderValue::from(GuardError::RETRY_AFTER.as_secs());
+        if let Some(after) = error.retry_after() {
+            let seconds = HeaderValue::from(after.as_secs());
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         Self::from_response(response)

@@ -82,8 +82,8 @@ fn refusal<R: From<String>>(error: GuardError) -> Response<R> {
     if let Some(challenge) = error.challenge() {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
-    if error == GuardError::Unavailable {
-        let seconds = HeaderValue::from(GuardError::RETRY_AFTER.as_secs());
+    if let Some(after) = error.retry_after() {
+        let seconds = HeaderValue::from(after.as_secs());
         headers.insert(header::RETRY_AFTER, seconds);
     }
     response

@@ -39,7 +39,7 @@ impl CookiePolicy {
         let origins = std::iter::once(origin).chain(allowed.iter().map(String::as_str));
         Self {
             secure: origin.starts_with("https://"),
-            origins: origins.map(str::to_owned).collect(),
+            origins: origins.map(as_browsers_write_it).collect(),
         }
     }
 
@@ -72,6 +72,14 @@ impl CookiePolicy {
     fn of(request: &Request) -> Result<&Self, Problem> {
         request.data::<Self>().ok_or_else(Problem::internal)
     }
+}
+
+/// An origin in the form in which browsers send it (RFC 6454 §6.2): in small letters, without the
+/// scheme's own port.
+pub(crate) fn as_browsers_write_it(origin: &str) -> String {
+    let origin = origin.to_ascii_lowercase();
+    let own_port = if origin.starts_with("https://") { ":443" } else { ":80" };
+    origin.strip_suffix(own_port).map_or(origin.clone(), str::to_owned)
 }
 
 /// Where the refresh token is sent to, and nowhere else.
@@ -216,4 +224,52 @@ fn cookie(request: &Request, name: &str) -> Option<Zeroizing<String>> {
     });
     let value = found.next()?;
     found.next().is_none().then(|| Zeroizing::new(value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(cookies: &[&str]) -> Request {
+        let mut request = Request::builder();
+        for line in cookies {
+            request = request.header(header::COOKIE, *line);
+        }
+        request.finish()
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others_and_two_of_one_name_are_none() {
+        let find = |cookies: &[&str]| cookie(&request(cookies), "a").map(|value| value.to_string());
+        for (cookies, found) in [
+            (&["a=1"] as &[&str], Some("1")),
+            (&["b=2; a=1; c=3"], Some("1")),
+            (&["b=2", " a=1 "], Some("1")),
+            (&["a=x=y"], Some("x=y")),
+            (&["a=1; a=2"], None),
+            (&["a=1", "a=1"], None),
+            (&["A=1; aa=2; a"], None),
+            (&["a="], None),
+            (&[], None),
+        ] {
+            assert_eq!(find(cookies).as_deref(), found, "{cookies:?}");
+        }
+        assert_eq!(find(&[&format!("a={}", "x".repeat(MAX_COOKIE + 1))]), None);
+    }
+
+    #[test]
+    fn an_origin_is_compared_as_browsers_write_it() {
+        let policy = CookiePolicy::new(
+            "https://Auth.Example.com:443",
+            &["http://localhost:80".to_owned(), "https://app.example.com:8443".to_owned()],
+        );
+        for known in
+            ["https://auth.example.com", "http://localhost", "https://app.example.com:8443"]
+        {
+            assert!(policy.knows(known), "{known}");
+        }
+        for unknown in ["https://app.example.com", "http://auth.example.com", "null", ""] {
+            assert!(!policy.knows(unknown), "{unknown}");
+        }
+    }
 }

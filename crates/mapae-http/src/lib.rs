@@ -192,7 +192,9 @@ pub fn service(
 /// are configured, by their very origin, with cookies.
 fn shared_with(origin: &str, allowed: &[String]) -> Cors {
     Cors::new()
-        .allow_origins(allowed.iter().map(String::as_str).chain([origin]))
+        .allow_origins(
+            allowed.iter().map(String::as_str).chain([origin]).map(cookie::as_browsers_write_it),
+        )
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(["authorization", "content-type", "idempotency-key", "x-csrf-token"])

@@ -290,6 +290,7 @@ fn application(store: &MemoryStore) -> (Application, SetClock) {
         rng: Arc::new(SequenceRng::new(7)),
         passwords: Arc::new(FakeHasher::new()),
         tokens: Arc::new(FakeTokens::new([1; 32])),
+        simplejwt: None,
         secrets: Arc::new(FakeSecretHasher::new([2; 32])),
         sealer: Arc::new(FakeSealer::new([3; 32])),
         delivery_events: Some(Arc::new(events)),

@@ -71,7 +71,7 @@ async fn every_operation_has_an_id_a_tag_a_description_and_an_example() {
             let text = response["description"].as_str().unwrap_or_default();
             assert!(!text.is_empty(), "no description of {status}: {at}");
             let Some(content) = response["content"].as_object() else {
-                assert_eq!(status, "204", "{at}");
+                assert!(matches!(status.as_str(), "204" | "304"), "{status} {at}");
                 examples += 1;
                 continue;
             };

@@ -85,3 +85,53 @@ async fn told_to_stop_the_process_answers_what_it_was_asked_before() {
         answer.expect_problem(401, "invalid_credentials");
     }
 }
+
+/// Experiment 3 of `docs/reliability.md`: `MAPAE_TEST_KILLS=200` makes it the long form.
+#[tokio::test]
+async fn killed_in_a_refresh_a_session_has_one_live_branch_and_its_client_goes_on() {
+    let kills: usize =
+        std::env::var("MAPAE_TEST_KILLS").map_or(12, |kills| kills.parse().expect("a number"));
+    let mut server = Server::start().await;
+    let registration = sign_up(&server, "minji@example.com").await;
+    let code = server.message("minji@example.com").await.code();
+    check(&server, &first_verification(&registration), &code).await.expect(200);
+    let pair = log_in(&server, "minji@example.com", PASSWORD).await.expect(200);
+    let mut known = pair.text("refresh_token");
+    let mut before = None;
+    for nth in 0..kills {
+        // The client asks, and whether an answer comes nobody knows.
+        let (url, body) = (format!("{}/v1/tokens/refresh", server.origin()), refresh_body(&known));
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let asked = tokio::spawn(async move { client.post(url).json(&body).send().await });
+        // From before the request arrives to long after its answer has left.
+        let micros = u64::try_from(nth * 370 % 9_000).expect("short");
+        tokio::time::sleep(std::time::Duration::from_micros(micros)).await;
+        server = server.kill_and_restart().await;
+        let answered = match asked.await.expect("the client") {
+            Ok(answer) if answer.status().is_success() => {
+                let pair: serde_json::Value = answer.json().await.unwrap_or_default();
+                pair["refresh_token"].as_str().map(str::to_owned)
+            }
+            _ => None,
+        };
+        // Asked again, it is the successor that was given before, if one was.
+        let next = server.post("/v1/tokens/refresh", &refresh_body(&known)).await.expect(200);
+        let next = next.text("refresh_token");
+        assert!(answered.is_none_or(|answered| answered == next), "two branches, kill {nth}");
+        let again = server.post("/v1/tokens/refresh", &refresh_body(&known)).await.expect(200);
+        assert_eq!(again.text("refresh_token"), next, "two branches, kill {nth}");
+        before = Some(known);
+        known = next;
+    }
+    // The one before the last but one opens nothing, and ends what there is.
+    let oldest = before.expect("a replaced token");
+    server.post("/v1/tokens/refresh", &refresh_body(&known)).await.expect(200);
+    let late = server.post("/v1/tokens/refresh", &refresh_body(&oldest)).await;
+    late.expect_problem(401, "invalid_grant");
+    let over = server.post("/v1/tokens/refresh", &refresh_body(&known)).await;
+    over.expect_problem(401, "invalid_grant");
+}
+
+fn refresh_body(token: &str) -> serde_json::Value {
+    json!({ "refresh_token": token })
+}

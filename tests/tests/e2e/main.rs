@@ -1,9 +1,12 @@
 //! The real binary over real HTTP.
 #![expect(clippy::expect_used, clippy::panic, reason = "test code: what fails here fails a test")]
 
+mod account;
 mod bad_input;
 mod contract;
+mod cookie;
 mod crash;
+mod guard;
 mod key;
 mod oauth;
 mod operation;
@@ -15,6 +18,7 @@ mod registration;
 mod secrecy;
 mod sending;
 mod session;
+mod simplejwt;
 mod token;
 mod verification;
 

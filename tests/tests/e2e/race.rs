@@ -58,17 +58,18 @@ async fn of_fifty_right_codes_at_once_one_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_refreshes_of_one_token_at_once_have_one_successor() {
+async fn fifty_refreshes_of_one_token_at_once_have_one_successor() {
     let server = Arc::new(Server::start().await);
     complete_sign_up(&server, "minji@example.com").await;
     let pair = log_in(&server, "minji@example.com", PASSWORD).await.expect(200);
     let body = json!({"refresh_token": pair.text("refresh_token")});
-    let answers = at_once(20, |_| {
+    // Experiment 14.
+    let answers = at_once(50, |_| {
         let (server, body) = (Arc::clone(&server), body.clone());
         async move { server.post("/v1/tokens/refresh", &body).await }
     })
     .await;
-    assert_eq!(with_status(&answers, 200), 20);
+    assert_eq!(with_status(&answers, 200), 50);
     let successors: HashSet<_> =
         answers.iter().map(|answer| answer.text("refresh_token")).collect();
     assert_eq!(successors.len(), 1);

@@ -637,10 +637,17 @@ fn check_origin(key: &str, origin: &str, mode: Mode) -> Result<(), ConfigError> 
     let Ok(uri) = origin.parse::<poem::http::Uri>() else {
         return invalid("is no origin such as https://auth.example.com");
     };
+    // A pattern would be no origin: each is meant as it stands.
+    let is_pattern = uri.host().is_some_and(|host| host.contains('*'));
     let has_credentials = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
     let bare = uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/');
     let scheme = uri.scheme_str().unwrap_or_default();
-    if !matches!(scheme, "http" | "https") || uri.host().is_none() || has_credentials || !bare {
+    if !matches!(scheme, "http" | "https")
+        || uri.host().is_none()
+        || has_credentials
+        || is_pattern
+        || !bare
+    {
         return invalid(
             "is no origin such as https://auth.example.com: a scheme, a host, perhaps a port, and nothing behind them",
         );

@@ -1,10 +1,13 @@
 //! The use cases on fakes: what depends on the time, on failures, and on what others do meanwhile.
 #![expect(clippy::expect_used, clippy::panic, reason = "test code: what fails here fails a test")]
 
+mod account;
+mod clock;
 mod outbox;
 mod registration;
 mod session;
 mod signing_key;
+mod simplejwt;
 mod verification;
 
 use std::sync::{Arc, Mutex};
@@ -74,7 +77,7 @@ impl World {
             rng: rng.clone(),
             passwords: hasher.clone(),
             tokens: Arc::new(FakeTokens::new([1; 32])),
-            simplejwt: None,
+            simplejwt: Some(Arc::new(FakeTokens::new([4; 32]))),
             secrets: secrets.clone(),
             sealer: sealer.clone(),
             delivery_events: Some(events.clone()),
