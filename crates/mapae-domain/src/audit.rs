@@ -15,6 +15,8 @@ pub enum AuditKind {
     RefreshTokenReplayed,
     /// The password was changed, and the other sessions ended.
     PasswordChanged,
+    /// A new password was chosen by whoever proved a contact, and every session ended.
+    PasswordReset,
     /// The user was disabled, and every session ended.
     UserDisabled,
     /// The user may log in again.
@@ -23,14 +25,20 @@ pub enum AuditKind {
 
 impl AuditKind {
     /// Every kind.
-    pub const ALL: [Self; 4] =
-        [Self::RefreshTokenReplayed, Self::PasswordChanged, Self::UserDisabled, Self::UserEnabled];
+    pub const ALL: [Self; 5] = [
+        Self::RefreshTokenReplayed,
+        Self::PasswordChanged,
+        Self::PasswordReset,
+        Self::UserDisabled,
+        Self::UserEnabled,
+    ];
 
     /// The name in stores and answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RefreshTokenReplayed => "refresh_token_replayed",
             Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
             Self::UserDisabled => "user_disabled",
             Self::UserEnabled => "user_enabled",
         }

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use mapae_application::outbox::MessageContent;
+use mapae_application::outbox::{MessageContent, Notice};
 use mapae_domain::Locale;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
@@ -130,10 +130,17 @@ impl Messages {
             Form::Text | Form::Html if text.is_empty() => return Err(unfit("is empty")),
             Form::Text | Form::Html => {}
         }
-        let MessageContent::Verification { code, link_key, .. } = content else { return Ok(()) };
-        check::code(&without_markup(&text), code).map_err(unfit)?;
-        if let Some(key) = link_key {
-            let link = format!("{}/verify/email?key={key}", self.public_origin);
+        let link = match content {
+            MessageContent::Verification { purpose, code, link_key, .. } => {
+                check::code(&without_markup(&text), code).map_err(unfit)?;
+                link_key.as_ref().map(|key| self.link(purpose, key))
+            }
+            MessageContent::Notice { undo_key, .. } => {
+                undo_key.as_ref().map(|key| self.undo_link(key))
+            }
+            _ => None,
+        };
+        if let Some(link) = link {
             match form {
                 Form::Text => check::link_on_its_own_line(&text, &link).map_err(unfit)?,
                 Form::Html if !text.contains(&format!("href=\"{}\"", escaped(&link))) => {
@@ -151,6 +158,17 @@ fn samples(kind: Kind, code_length: u8) -> Vec<MessageContent> {
     match kind {
         Kind::AlreadyRegistered => return vec![MessageContent::AlreadyRegistered],
         Kind::Test => return vec![MessageContent::Test],
+        Kind::Notice => {
+            let keys = [None, Some(SAMPLE_KEY.to_owned())];
+            let sample = |notice: Notice, undo_key: &Option<String>| MessageContent::Notice {
+                notice: notice.as_str().to_owned(),
+                at: 1_795_000_000,
+                undo_key: undo_key.clone(),
+            };
+            let notices = Notice::ALL.iter();
+            let samples = notices.flat_map(|notice| keys.iter().map(|key| sample(*notice, key)));
+            return samples.collect();
+        }
         Kind::Verification => {}
     }
     let purposes = ["registration", "login", "password_reset", "contact_change", "own.purpose"];

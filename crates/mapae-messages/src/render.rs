@@ -23,9 +23,7 @@ impl Messages {
     ) -> Result<String, RenderError> {
         let (kind, values) = match content {
             MessageContent::Verification { purpose, code, link_key, minutes } => {
-                let link = link_key
-                    .as_ref()
-                    .map(|key| format!("{}/verify/email?key={key}", self.public_origin));
+                let link = link_key.as_ref().map(|key| self.link(purpose, key));
                 let values = context! {
                     purpose, code, link, minutes,
                     service => &self.service_name,
@@ -37,6 +35,16 @@ impl Messages {
                 let values = context! { service => &self.service_name, host => &self.host };
                 (Kind::AlreadyRegistered, values)
             }
+            MessageContent::Notice { notice, at, undo_key } => {
+                let link = undo_key.as_ref().map(|key| self.undo_link(key));
+                let values = context! {
+                    notice, link,
+                    date => date(*at, locale),
+                    service => &self.service_name,
+                    host => &self.host,
+                };
+                (Kind::Notice, values)
+            }
             MessageContent::Test => {
                 (Kind::Test, context! { service => &self.service_name, host => &self.host })
             }
@@ -46,6 +54,17 @@ impl Messages {
         };
         let file = file(locale, kind, form);
         self.render_file(&file, values)
+    }
+
+    /// The link of a mail with a code for that purpose.
+    pub(crate) fn link(&self, purpose: &str, key: &str) -> String {
+        let page = if purpose == "password_reset" { "reset/password" } else { "verify/email" };
+        format!("{}/{page}?key={key}", self.public_origin)
+    }
+
+    /// The link of a notice that undoes what it tells of.
+    pub(crate) fn undo_link(&self, key: &str) -> String {
+        format!("{}/undo/contact?key={key}", self.public_origin)
     }
 
     fn render_file(&self, file: &str, values: Value) -> Result<String, RenderError> {
@@ -59,6 +78,17 @@ impl Messages {
         let text = template.render(values).map_err(failed)?;
         Ok(text.trim().to_owned())
     }
+}
+
+/// A day as its reader counts it: where Korean is read, by the clock of Korea (UTC+9).
+fn date(at: i64, locale: Locale) -> String {
+    let offset = match locale {
+        Locale::Ko => time::UtcOffset::from_hms(9, 0, 0).unwrap_or(time::UtcOffset::UTC),
+        Locale::En => time::UtcOffset::UTC,
+    };
+    let at = time::OffsetDateTime::from_unix_timestamp(at);
+    let at = at.unwrap_or(time::OffsetDateTime::UNIX_EPOCH).to_offset(offset);
+    format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day())
 }
 
 impl MessageRenderer for Messages {

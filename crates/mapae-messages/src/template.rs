@@ -35,17 +35,21 @@ pub(crate) enum Kind {
     Verification,
     /// Tells an account's owner of a sign-up with their contact.
     AlreadyRegistered,
+    /// Tells of something that happened to the reader's account.
+    Notice,
     /// Tells an operator that messages arrive.
     Test,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Verification, Self::AlreadyRegistered, Self::Test];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Verification, Self::AlreadyRegistered, Self::Notice, Self::Test];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Verification => "verification",
             Self::AlreadyRegistered => "already_registered",
+            Self::Notice => "notice",
             Self::Test => "test",
         }
     }
@@ -74,6 +78,10 @@ compiled_in![
     "ko/already_registered.txt",
     "ko/already_registered.html",
     "ko/already_registered.sms.txt",
+    "ko/notice.subject.txt",
+    "ko/notice.txt",
+    "ko/notice.html",
+    "ko/notice.sms.txt",
     "ko/test.subject.txt",
     "ko/test.txt",
     "ko/test.html",
@@ -86,6 +94,10 @@ compiled_in![
     "en/already_registered.txt",
     "en/already_registered.html",
     "en/already_registered.sms.txt",
+    "en/notice.subject.txt",
+    "en/notice.txt",
+    "en/notice.html",
+    "en/notice.sms.txt",
     "en/test.subject.txt",
     "en/test.txt",
     "en/test.html",

@@ -55,7 +55,9 @@ fn every_mail_bears_its_code_everywhere_and_its_link_alone_on_a_line() {
                 }
                 assert!(mail.subject.to_lowercase().contains(word), "{}", mail.subject);
                 assert!(mail.text.to_lowercase().contains(word), "{}", mail.text);
-                let link = format!("https://auth.mapae.example:8443/verify/email?key={KEY}");
+                let path =
+                    if purpose == "password_reset" { "reset/password" } else { "verify/email" };
+                let link = format!("https://auth.mapae.example:8443/{path}?key={KEY}");
                 assert_eq!(mail.text.lines().any(|line| line == link), with_link, "{}", mail.text);
                 assert_eq!(mail.html.contains("<a href="), with_link);
                 assert!(mail.text.contains("30"), "until when: {}", mail.text);

@@ -201,6 +201,7 @@ pub fn a_verification(contact: Contact, registration: Option<RegistrationId>) ->
         locale: Locale::En,
         standing: Standing::Genuine,
         challenge,
+        lifetime: None,
     };
     Verification::begin(new, &VerificationPolicy::default(), START)
 }

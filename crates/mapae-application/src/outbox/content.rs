@@ -21,6 +21,15 @@ pub enum MessageContent {
     },
     /// Somebody wanted to sign up with a contact that the reader's account has.
     AlreadyRegistered,
+    /// Something has happened to the reader's account.
+    Notice {
+        /// What: the name of a [`Notice`].
+        notice: String,
+        /// When, in seconds since the epoch.
+        at: i64,
+        /// The key of a link that undoes it, in base64url.
+        undo_key: Option<String>,
+    },
     /// That messages arrive: what an operator sends to try a sender.
     Test,
     /// Nothing. It goes the way of a message and is sent to nobody, so that nobody can tell from
@@ -28,11 +37,31 @@ pub enum MessageContent {
     Nothing,
 }
 
+/// What people are told of their account (ASVS 5.0 6.3.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// The password was changed.
+    PasswordChanged,
+}
+
+impl Notice {
+    /// Every notice.
+    pub const ALL: [Self; 1] = [Self::PasswordChanged];
+
+    /// The name that templates know it by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PasswordChanged => "password_changed",
+        }
+    }
+}
+
 impl std::fmt::Debug for MessageContent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Verification { .. } => "MessageContent::Verification(…)",
             Self::AlreadyRegistered => "MessageContent::AlreadyRegistered",
+            Self::Notice { .. } => "MessageContent::Notice(…)",
             Self::Test => "MessageContent::Test",
             Self::Nothing => "MessageContent::Nothing",
         })

@@ -232,6 +232,7 @@ impl Application {
                 locale: registration.record().locale,
                 standing: if taken { Standing::Decoy } else { Standing::Genuine },
                 challenge: drawn.hashes,
+                lifetime: None,
             },
             &self.settings.verification,
             now,

@@ -173,11 +173,7 @@ impl Application {
         let user = work
             .user_by_contact(&record.contact)
             .await?
-            .filter(|user| {
-                let begun_for =
-                    ConcernedUser { id: user.id(), auth_generation: user.record().auth_generation };
-                user.is_active() && record.user == Some(begun_for)
-            })
+            .filter(|user| user.is_active() && record.user == Some(ConcernedUser::of(user)))
             .ok_or(ReceiptLogInError::ReceiptRefused)?;
         work.update_verification(&redeemed).await?;
         let method = match record.contact.channel() {
@@ -250,6 +246,14 @@ impl Application {
 }
 
 impl LoginName {
+    /// What was typed, in its canonical form.
+    pub(crate) fn as_typed(&self) -> &str {
+        match self {
+            Self::Username(username) => username.as_str(),
+            Self::Contact(contact) => contact.as_str(),
+        }
+    }
+
     /// Whose name it is.
     pub(crate) async fn find<V: ReadView + ?Sized>(
         &self,

@@ -2,8 +2,13 @@
 
 mod password;
 mod profile;
+mod reset;
 mod status;
 
 pub use password::{ChangePassword, ChangePasswordError};
 pub use profile::{ChangeProfile, ChangeProfileError};
+pub use reset::{
+    CompletePasswordReset, CompleteResetError, PasswordResetView, RequestPasswordReset,
+    RequestResetError, ResetProof,
+};
 pub use status::SetUserStatusError;

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::Application;
 use crate::error::{FieldError, FieldErrors, Unavailable, rests_on_the_world, until_settled};
+use crate::outbox::Notice;
 use crate::ports::PasswordCheck;
 use crate::session::{Authenticated, ReauthenticationRequired};
 
@@ -115,7 +116,9 @@ impl Application {
         work.end_sessions_of_user(id, Some(session.id()), why, now).await?;
         let kind = AuditKind::PasswordChanged;
         self.note(&mut *work, kind, id, Some(session.id()), client, now).await?;
+        self.queue_notice(&mut *work, &user, Notice::PasswordChanged, now).await?;
         work.commit().await?;
+        self.bell.ring();
         tracing::info!(user = %id, session = %session.id(), "password changed");
         Ok(())
     }

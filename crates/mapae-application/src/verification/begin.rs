@@ -144,15 +144,13 @@ impl Application {
                 purpose: parsed.purpose.clone(),
                 registration: None,
                 user: match parsed.purpose {
-                    Purpose::Login => holder.map(|user| ConcernedUser {
-                        id: user.id(),
-                        auth_generation: user.record().auth_generation,
-                    }),
+                    Purpose::Login => holder.as_ref().map(ConcernedUser::of),
                     _ => None,
                 },
                 locale: parsed.locale,
                 standing,
                 challenge: drawn.hashes,
+                lifetime: None,
             },
             &self.settings.verification,
             now,

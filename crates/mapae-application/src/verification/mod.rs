@@ -10,18 +10,23 @@ pub use prove::{CheckVerification, ProveError};
 pub use resend::{ResendError, ResendVerification};
 pub use view::{GetVerificationError, RegistrationProgress, VerificationView};
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mapae_domain::verification::{Challenge, carries_link};
 use mapae_domain::{
-    Code, Contact, LinkKey, Locale, MessageId, OutboxMessage, Purpose, SecretHash, Timestamp,
+    Code, Contact, LinkKey, Locale, MessageId, OutboxMessage, Purpose, SecretHash, Timestamp, User,
     Verification, VerificationId, VerificationPolicy,
 };
 
 use crate::Application;
-use crate::outbox::{Envelope, MessageContent};
+use crate::outbox::{Envelope, MessageContent, Notice};
 use crate::ports::store::SendAllowance;
 use crate::ports::{HashContext, StoreError, UnitOfWork};
+
+/// How long a notice is tried to be sent: what happened is news for so long.
+const NOTICE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The contact has had its messages for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +91,17 @@ impl Application {
         contact: &Contact,
         now: Timestamp,
     ) -> Result<Result<(), ContactSendsExhausted>, StoreError> {
-        let key =
-            self.ports.secrets.hash(HashContext::ContactSends, &[contact.as_str().as_bytes()]);
+        self.count_sends(work, contact.as_str(), now).await
+    }
+
+    /// Counts a message to whatever was named against its day's messages.
+    pub(crate) async fn count_sends(
+        &self,
+        work: &mut dyn UnitOfWork,
+        named: &str,
+        now: Timestamp,
+    ) -> Result<Result<(), ContactSendsExhausted>, StoreError> {
+        let key = self.ports.secrets.hash(HashContext::ContactSends, &[named.as_bytes()]);
         let limit = self.settings.verification.contact_sends;
         let window_end = now.plus(VerificationPolicy::CONTACT_WINDOW);
         Ok(match work.count_contact_send(&key, limit, window_end, now).await? {
@@ -118,6 +132,28 @@ impl Application {
         work.insert_message(&message).await
     }
 
+    /// Queues a notice to a user: to the e-mail address where there is one, else to the number; to
+    /// nobody where there is neither.
+    pub(crate) async fn queue_notice(
+        &self,
+        work: &mut dyn UnitOfWork,
+        user: &User,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(held) = user.record().contacts.first() else { return Ok(()) };
+        let content = MessageContent::Notice {
+            notice: notice.as_str().to_owned(),
+            at: now.as_seconds(),
+            undo_key: None,
+        };
+        let id = MessageId::draw(now, &mut self.random());
+        let sealed = self.seal_message(id, &held.contact, user.record().locale, content);
+        let deadline = now.plus(NOTICE_LIFETIME);
+        let channel = held.contact.channel();
+        work.insert_message(&OutboxMessage::queue(id, channel, None, sealed, deadline, now)).await
+    }
+
     fn seal_message(
         &self,
         id: MessageId,
@@ -127,6 +163,12 @@ impl Application {
     ) -> Vec<u8> {
         Envelope::new(to, locale, content).seal(&*self.ports.sealer, id)
     }
+}
+
+/// Whether the general operations know nothing of a verification: a password reset has operations of
+/// its own, which show less of it, and change more.
+pub(crate) fn is_apart(verification: &Verification) -> bool {
+    verification.record().purpose == Purpose::PasswordReset
 }
 
 /// Reads the key of a link: 32 bytes in base64url, as it was written into the link.

@@ -5,7 +5,7 @@ use mapae_domain::{
 };
 use zeroize::Zeroizing;
 
-use super::{RegistrationProgress, VerificationView, parse_link_key};
+use super::{RegistrationProgress, VerificationView, is_apart, parse_link_key};
 use crate::Application;
 use crate::error::{Unavailable, rests_on_the_world, until_settled};
 use crate::idempotency::{IdempotencyKey, IdempotencyOutcome};
@@ -77,8 +77,9 @@ impl Application {
             let now = self.now();
             let attempt = async {
                 let mut work = self.ports.store.begin().await?;
+                let verification = work.lock_verification_by_link(&link).await?;
                 let verification =
-                    work.lock_verification_by_link(&link).await?.ok_or(ProveError::NotFound)?;
+                    verification.filter(|found| !is_apart(found)).ok_or(ProveError::NotFound)?;
                 let (work, view, _) =
                     self.prove(work, verification, Proof::Link(link), now).await?;
                 work.commit().await?;
@@ -91,7 +92,9 @@ impl Application {
     async fn try_check(&self, command: &CheckVerification) -> Result<VerificationView, ProveError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
-        let verification = work.lock_verification(command.id).await?.ok_or(ProveError::NotFound)?;
+        let verification =
+            work.lock_verification(command.id).await?.filter(|found| !is_apart(found));
+        let verification = verification.ok_or(ProveError::NotFound)?;
         let length = verification.record().code_length;
         let code = Code::parse(&command.code, length).map_err(ProveError::InvalidCode)?;
         if let Some(key) = &command.idempotency {

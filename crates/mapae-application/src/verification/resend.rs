@@ -1,7 +1,7 @@
 use mapae_domain::verification::{ResendRefused, Standing};
 use mapae_domain::{Purpose, Timestamp, VerificationId};
 
-use super::VerificationView;
+use super::{VerificationView, is_apart};
 use crate::Application;
 use crate::error::{Unavailable, rests_on_the_world, until_settled};
 use crate::idempotency::{IdempotencyKey, IdempotencyOutcome};
@@ -60,7 +60,8 @@ impl Application {
     ) -> Result<VerificationView, ResendError> {
         let (now, id) = (self.now(), command.id);
         let mut work = self.ports.store.begin().await?;
-        let verification = work.lock_verification(id).await?.ok_or(ResendError::NotFound)?;
+        let verification = work.lock_verification(id).await?.filter(|found| !is_apart(found));
+        let verification = verification.ok_or(ResendError::NotFound)?;
         if let Some(key) = &command.idempotency {
             match work.claim_idempotency_key(&key.claim(id.as_uuid(), now), now).await? {
                 IdempotencyOutcome::Fresh => {}

@@ -4,6 +4,7 @@ use mapae_domain::{
     VerificationId,
 };
 
+use super::is_apart;
 use crate::Application;
 use crate::error::{Unavailable, rests_on_the_world};
 use crate::ports::{ReadView, StoreError, TokenSigningError};
@@ -103,7 +104,8 @@ impl Application {
     ) -> Result<VerificationView, GetVerificationError> {
         let now = self.now();
         let mut view = self.ports.store.read().await?;
-        let verification = view.verification(id).await?.ok_or(GetVerificationError::NotFound)?;
+        let verification = view.verification(id).await?.filter(|found| !is_apart(found));
+        let verification = verification.ok_or(GetVerificationError::NotFound)?;
         Ok(VerificationView::read(&mut *view, &verification, now).await?)
     }
 

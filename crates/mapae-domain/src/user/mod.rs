@@ -138,6 +138,12 @@ impl User {
         self.0.status == UserStatus::Active
     }
 
+    /// The user's contact of that channel.
+    pub fn contact(&self, channel: Channel) -> Option<&Contact> {
+        let mut contacts = self.0.contacts.iter().map(|held| &held.contact);
+        contacts.find(|contact| contact.channel() == channel)
+    }
+
     /// Whether the user proved to hold a contact of that channel.
     pub fn has_verified(&self, channel: Channel) -> bool {
         self.0.contacts.iter().any(|held| held.contact.channel() == channel)

@@ -27,6 +27,8 @@ use crate::id::{RegistrationId, UserId, VerificationId};
 use crate::locale::Locale;
 use crate::secret::SecretHash;
 use crate::time::Timestamp;
+use crate::user::User;
+use std::time::Duration;
 
 pub use policy::{PolicyOutOfBounds, VerificationPolicy};
 pub use purpose::{CustomPurpose, Purpose};
@@ -131,6 +133,13 @@ pub struct ConcernedUser {
     pub auth_generation: u32,
 }
 
+impl ConcernedUser {
+    /// The user as they are now.
+    pub fn of(user: &User) -> Self {
+        Self { id: user.id(), auth_generation: user.record().auth_generation }
+    }
+}
+
 /// A verification as it is stored.
 #[derive(Debug, Clone)]
 pub struct VerificationRecord {
@@ -195,6 +204,8 @@ pub struct NewVerification {
     pub standing: Standing,
     /// What its first message carries.
     pub challenge: Challenge,
+    /// How long it lives, where that may not be read off the contact: else the policy's lifetime.
+    pub lifetime: Option<Duration>,
 }
 
 /// What was offered as proof, hashed as the challenge was.
@@ -283,7 +294,8 @@ pub struct Verification(VerificationRecord);
 impl Verification {
     /// Begins a verification; its first message counts as sent.
     pub fn begin(new: NewVerification, policy: &VerificationPolicy, now: Timestamp) -> Self {
-        let lifetime = policy.lifetime(new.contact.channel(), &new.purpose);
+        let of_policy = || policy.lifetime(new.contact.channel(), &new.purpose);
+        let lifetime = new.lifetime.unwrap_or_else(of_policy);
         Self(VerificationRecord {
             id: new.id,
             contact: new.contact,
@@ -448,6 +460,15 @@ impl Verification {
             verified_at: at,
             expires_at: at.plus(policy.receipt_lifetime),
         })
+    }
+
+    /// Uses its proof up on the spot, where no receipt is given for it. Part of the same change as
+    /// [`Verification::prove`]: the version stays.
+    #[must_use]
+    pub fn spend(self, now: Timestamp) -> Self {
+        let mut record = self.0;
+        record.receipt_used_at = Some(now);
+        Self(record)
     }
 
     /// Redeems its receipt.

@@ -7,6 +7,9 @@ use crate::secret::CODE_LENGTHS;
 /// Longest life of a code that logs somebody in (ASVS 5.0 6.5.5).
 const LOGIN_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
+/// Longest life of a code by SMS that recovers an account (SP 800-63B-4 §4.2.1.2).
+const RECOVERY_BY_SMS: Duration = Duration::from_secs(10 * 60);
+
 /// The numbers of verifications.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerificationPolicy {
@@ -90,6 +93,7 @@ impl VerificationPolicy {
         };
         match purpose {
             Purpose::Login => lifetime.min(LOGIN_LIFETIME),
+            Purpose::PasswordReset if channel == Channel::Sms => lifetime.min(RECOVERY_BY_SMS),
             _ => lifetime,
         }
     }

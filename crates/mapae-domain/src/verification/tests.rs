@@ -28,6 +28,7 @@ fn begin(standing: Standing) -> Verification {
             locale: Locale::En,
             standing,
             challenge: Challenge { code: RIGHT, link: Some(LINK) },
+            lifetime: None,
         },
         &VerificationPolicy::default(),
         START,

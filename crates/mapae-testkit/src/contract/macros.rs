@@ -365,6 +365,7 @@ macro_rules! renderer_contract {
             what_people_have_chosen_is_no_markup
             a_short_message_carries_its_code_and_fits
             an_account_holder_is_told_so
+            every_notice_has_words
             a_test_has_words
             each_language_has_words_of_its_own
             there_are_no_words_for_nothing

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mapae_application::outbox::MessageContent;
+use mapae_application::outbox::{MessageContent, Notice};
 use mapae_application::ports::MessageRenderer;
 use mapae_domain::Locale;
 
@@ -111,6 +111,30 @@ pub fn a_test_has_words(renderer: Arc<dyn MessageRenderer>) {
         let mail = renderer.email(&MessageContent::Test, locale).unwrap();
         assert!(!mail.subject.is_empty() && !mail.text.is_empty() && !mail.html.is_empty());
         assert_fits(&renderer.sms(&MessageContent::Test, locale).unwrap());
+    }
+}
+
+/// Whatever happens to an account has words, and the link that undoes it where there is one.
+pub fn every_notice_has_words(renderer: Arc<dyn MessageRenderer>) {
+    for locale in Locale::ALL {
+        for notice in Notice::ALL {
+            for undo_key in [None, Some(LINK_KEY.to_owned())] {
+                let has_link = undo_key.is_some();
+                let content = MessageContent::Notice {
+                    notice: notice.as_str().to_owned(),
+                    at: 1_795_000_000,
+                    undo_key,
+                };
+                let mail = renderer.email(&content, locale).unwrap();
+                assert!(!mail.subject.is_empty() && !mail.subject.contains(LINK_KEY));
+                let text = renderer.sms(&content, locale).unwrap();
+                assert_fits(&text);
+                for part in [&mail.text, &mail.html, &text] {
+                    assert!(!part.is_empty(), "{notice:?}");
+                    assert_eq!(part.contains(LINK_KEY), has_link, "{notice:?}: {part}");
+                }
+            }
+        }
     }
 }
 

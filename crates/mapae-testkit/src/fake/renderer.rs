@@ -51,6 +51,11 @@ impl MessageRenderer for FakeRenderer {
                 format!("already-registered locale={locale}"),
                 format!("locale={locale} already-registered"),
             ),
+            MessageContent::Notice { notice, at, undo_key } => {
+                let link = undo_key.as_ref().map_or(String::new(), |key| format!(" link={key}"));
+                let text = format!("locale={locale} notice={notice} at={at}{link}");
+                (format!("{notice} locale={locale}"), text)
+            }
             MessageContent::Test => {
                 (format!("test locale={locale}"), format!("locale={locale} test"))
             }
@@ -67,6 +72,10 @@ impl MessageRenderer for FakeRenderer {
                 format!("locale={locale} code={code} minutes={minutes}")
             }
             MessageContent::AlreadyRegistered => format!("locale={locale} already-registered"),
+            MessageContent::Notice { notice, at, undo_key } => {
+                let link = undo_key.as_ref().map_or(String::new(), |key| format!(" link={key}"));
+                format!("locale={locale} notice={notice} at={at}{link}")
+            }
             MessageContent::Test => format!("locale={locale} test"),
             MessageContent::Nothing => return Err(nothing()),
         };
