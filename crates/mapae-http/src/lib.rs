@@ -8,6 +8,7 @@ mod allow;
 mod caller;
 mod client;
 mod cookie;
+mod cors;
 mod delivery;
 mod document;
 mod framework;
@@ -19,6 +20,7 @@ mod pages;
 mod payload;
 mod problem;
 mod registration;
+mod reset;
 mod service;
 mod session;
 mod simplejwt;
@@ -33,8 +35,7 @@ use std::time::Duration;
 use mapae_application::Application;
 use mapae_application::inbox::Inbox;
 use mapae_application::ports::SecretRng;
-use poem::http::Method;
-use poem::middleware::{CatchPanic, Cors};
+use poem::middleware::CatchPanic;
 use poem::{Endpoint, EndpointExt as _, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
 use serde_json::Value;
@@ -95,6 +96,7 @@ type Apis = (
     verification::VerificationApi,
     token::TokenApi,
     user::UserApi,
+    reset::ResetApi,
     session::SessionApi,
     oauth::OAuthApi,
     hook::HookApi,
@@ -117,6 +119,7 @@ const APIS: Apis = (
     verification::VerificationApi,
     token::TokenApi,
     user::UserApi,
+    reset::ResetApi,
     session::SessionApi,
     oauth::OAuthApi,
     hook::HookApi,
@@ -154,13 +157,14 @@ pub fn service(
         &document,
         &[
             ("/verify/email", "GET, HEAD, POST"),
+            ("/reset/password", "GET, HEAD, POST"),
             ("/dev/inbox", "GET, HEAD"),
             ("/docs", "GET, HEAD"),
         ],
     ));
     let document: Arc<str> = document.to_string().into();
     let routes = pages::docs_routes(routes, &swagger_page, document);
-    let routes = pages::asset_routes(pages::verify_routes(routes));
+    let routes = pages::asset_routes(pages::reset_routes(pages::verify_routes(routes)));
     let routes = match &settings.simplejwt {
         Some(bridge) => simplejwt::routes(routes, bridge),
         None => routes,
@@ -172,7 +176,7 @@ pub fn service(
     let origin = &settings.issuer.origin;
     let endpoint = match settings.allowed_origins.as_slice() {
         [] => endpoint.boxed(),
-        allowed => endpoint.with(shared_with(origin, allowed)).boxed(),
+        allowed => cors::shared(endpoint, origin, allowed).boxed(),
     };
     let endpoint = endpoint
         .data(application)
@@ -186,18 +190,4 @@ pub fn service(
         Some(inbox) => endpoint.data(inbox).boxed(),
         None => endpoint.boxed(),
     }
-}
-
-/// Which pages of elsewhere may call the service, and with what (the Fetch standard §3.2): those that
-/// are configured, by their very origin, with cookies.
-fn shared_with(origin: &str, allowed: &[String]) -> Cors {
-    Cors::new()
-        .allow_origins(
-            allowed.iter().map(String::as_str).chain([origin]).map(cookie::as_browsers_write_it),
-        )
-        .allow_credentials(true)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers(["authorization", "content-type", "idempotency-key", "x-csrf-token"])
-        .expose_headers(["retry-after", "www-authenticate", "x-request-id"])
-        .max_age(600)
 }

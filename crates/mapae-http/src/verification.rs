@@ -408,18 +408,23 @@ pub(crate) fn prove_problem(error: &ProveError) -> Problem {
             code: reason.code().to_owned(),
             message: reason.to_string(),
         }]),
-        ProveError::Refused(refused) => match refused {
-            ProofRefused::Mismatch { attempts_left } => {
-                let detail = "The code is not the one that was sent.";
-                Problem::new(StatusCode::BAD_REQUEST, "code_mismatch", detail)
-                    .attempts_left(*attempts_left)
-            }
-            ProofRefused::AlreadyVerified => already_verified(),
-            ProofRefused::Expired | ProofRefused::Cancelled => expired(),
-            ProofRefused::Exhausted => attempts_exhausted().attempts_left(0),
-            ProofRefused::ContactTaken => contact_taken(),
-        },
+        ProveError::Refused(refused) => refused_problem(*refused),
         ProveError::IdempotencyKeyReused => Problem::idempotency_key_reused(),
         ProveError::Unavailable(error) => Problem::unavailable(error),
+    }
+}
+
+/// Why a proof did not count.
+pub(crate) fn refused_problem(refused: ProofRefused) -> Problem {
+    match refused {
+        ProofRefused::Mismatch { attempts_left } => {
+            let detail = "The code is not the one that was sent.";
+            Problem::new(StatusCode::BAD_REQUEST, "code_mismatch", detail)
+                .attempts_left(attempts_left)
+        }
+        ProofRefused::AlreadyVerified => already_verified(),
+        ProofRefused::Expired | ProofRefused::Cancelled => expired(),
+        ProofRefused::Exhausted => attempts_exhausted().attempts_left(0),
+        ProofRefused::ContactTaken => contact_taken(),
     }
 }

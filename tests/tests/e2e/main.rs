@@ -15,6 +15,7 @@ mod provider;
 mod race;
 mod readme;
 mod registration;
+mod reset;
 mod secrecy;
 mod sending;
 mod session;

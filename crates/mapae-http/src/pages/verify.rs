@@ -166,13 +166,13 @@ fn failure_words(error: &ProveError, locale: Locale) -> Words {
 }
 
 /// Whether a text can be a link's key: base64url, of no great length.
-fn is_key_like(key: &str) -> bool {
+pub(super) fn is_key_like(key: &str) -> bool {
     (1..=128).contains(&key.len())
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// The value of `name` in a form or a query, where it needs no decoding: keys are base64url.
-fn form_value(form: &str, name: &str) -> Option<String> {
+pub(super) fn form_value(form: &str, name: &str) -> Option<String> {
     let mut pairs = form.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
 }
