@@ -482,13 +482,20 @@ impl TokenApi {
         };
         if let Some(token) = refresh_token {
             let ended = application.revoke_refresh_token(token.expose(), scope).await;
-            return revoked(ended, None);
+            return revoked(ended.map(drop), None);
         }
         let by_header = matches!(shown, Some(Shown::Header(_)));
-        if let Some(token) = cookies.refresh().filter(|_| !by_header) {
-            check_refresh_cookie(&application, &cookies, token)?;
+        let in_cookie = cookies.refresh().filter(|_| !by_header);
+        if let Some((token, session)) =
+            in_cookie.and_then(|token| Some((token, application.session_of_refresh_token(token)?)))
+        {
+            cookies.check_change(&application, session)?;
             let ended = application.revoke_refresh_token(token, scope).await;
-            return revoked(ended, (scope != RevokeScope::Others).then_some(cookies));
+            // One that is none says nothing of the other cookie.
+            if !matches!(ended, Ok(false)) {
+                let clear = scope != RevokeScope::Others;
+                return revoked(ended.map(drop), clear.then_some(cookies));
+            }
         }
         let shown = shown.ok_or_else(nothing_to_revoke)?;
         let caller = match application.authenticate(shown.token()).await {

@@ -9,7 +9,6 @@ use mapae_domain::{SessionId, Timestamp, TokenId, UserId};
 use mapae_token_claims::Compact;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::jws;
 use crate::tokens::JwtTokens;
@@ -32,8 +31,9 @@ struct Claims {
     /// 32 hexadecimal digits.
     jti: String,
     user_id: String,
-    /// When the session was opened, in the older package's word.
-    orig_iat: i64,
+    /// When the session was opened, in the older package's word: what it renews a token by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orig_iat: Option<i64>,
     sid: String,
     iss: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,8 +65,10 @@ impl JwtSimpleTokens {
         let settings = self.tokens.settings();
         match (usage, &self.shared) {
             (SimpleJwtUse::Refresh { .. }, _) => Some(settings.issuer.clone()),
-            (SimpleJwtUse::Access { .. }, None) => Some(settings.audience.clone()),
-            (SimpleJwtUse::Access { .. }, Some(_)) => None,
+            (SimpleJwtUse::Access | SimpleJwtUse::Renewable { .. }, None) => {
+                Some(settings.audience.clone())
+            }
+            (SimpleJwtUse::Access | SimpleJwtUse::Renewable { .. }, Some(_)) => None,
         }
     }
 
@@ -85,17 +87,21 @@ impl JwtSimpleTokens {
 
 impl SimpleJwtTokens for JwtSimpleTokens {
     fn issue(&self, claims: &SimpleJwtClaims) -> Result<String, TokenSigningError> {
-        let (token_type, username, refresh_token) = match &claims.usage {
-            SimpleJwtUse::Access { username } => (ACCESS, username.clone(), None),
-            SimpleJwtUse::Refresh { token } => (REFRESH, None, Some(token.as_str().to_owned())),
+        let (username, opened_at, refresh_token) = match &claims.usage {
+            SimpleJwtUse::Access => (None, None, None),
+            SimpleJwtUse::Renewable { username, opened_at } => {
+                (username.clone(), Some(opened_at.as_seconds()), None)
+            }
+            SimpleJwtUse::Refresh { token } => (None, None, Some(token.clone())),
         };
+        let token_type = if refresh_token.is_some() { REFRESH } else { ACCESS };
         let written = Claims {
             token_type: token_type.to_owned(),
             exp: claims.expires_at.as_seconds(),
             iat: claims.issued_at.as_seconds(),
             jti: claims.id.as_uuid().simple().to_string(),
             user_id: claims.user.to_string(),
-            orig_iat: claims.opened_at.as_seconds(),
+            orig_iat: opened_at,
             sid: claims.session.to_string(),
             iss: self.tokens.settings().issuer.clone(),
             aud: self.audience(&claims.usage),
@@ -114,9 +120,13 @@ impl SimpleJwtTokens for JwtSimpleTokens {
 
     fn verify(&self, token: &str, now: Timestamp) -> Result<SimpleJwtClaims, TokenError> {
         let written = self.genuine(token)?;
-        let usage = match (written.token_type.as_str(), written.mapae_refresh_token) {
-            (ACCESS, None) => SimpleJwtUse::Access { username: written.username },
-            (REFRESH, Some(token)) => SimpleJwtUse::Refresh { token: Zeroizing::new(token) },
+        let opened_at = written.orig_iat.map(Timestamp::from_seconds);
+        let usage = match (written.token_type.as_str(), written.mapae_refresh_token, opened_at) {
+            (ACCESS, None, None) => SimpleJwtUse::Access,
+            (ACCESS, None, Some(opened_at)) => {
+                SimpleJwtUse::Renewable { username: written.username, opened_at }
+            }
+            (REFRESH, Some(token), None) => SimpleJwtUse::Refresh { token },
             _ => return Err(TokenError::Invalid),
         };
         if written.iss != self.tokens.settings().issuer || written.aud != self.audience(&usage) {
@@ -129,7 +139,6 @@ impl SimpleJwtTokens for JwtSimpleTokens {
             id: TokenId::from_uuid(id),
             issued_at: Timestamp::from_seconds(written.iat),
             expires_at: Timestamp::from_seconds(written.exp),
-            opened_at: Timestamp::from_seconds(written.orig_iat),
             usage,
         };
         if claims.expires_at.is_expired(now) { Err(TokenError::Expired) } else { Ok(claims) }

@@ -382,8 +382,7 @@ fn an_access_token_for_services() -> SimpleJwtClaims {
         id: build::token_id(),
         issued_at: NOW,
         expires_at: NOW.plus(std::time::Duration::from_secs(600)),
-        opened_at: NOW,
-        usage: SimpleJwtUse::Access { username: None },
+        usage: SimpleJwtUse::Access,
     }
 }
 
@@ -408,7 +407,7 @@ fn simplejwt_finds_its_own_claims_and_nothing_but_its_own_algorithm_is_accepted(
         assert_eq!(written["exp"], NOW.as_seconds() + 600);
         assert_eq!(written.get("aud").is_some(), shared.is_none());
         // No service takes a refresh token for one to be let in by.
-        let refresh = SimpleJwtUse::Refresh { token: zeroize::Zeroizing::new("x".to_owned()) };
+        let refresh = SimpleJwtUse::Refresh { token: "x".to_owned() };
         let refresh = simple.issue(&SimpleJwtClaims { usage: refresh, ..claims }).expect("a token");
         let body = refresh.split('.').nth(1).expect("claims");
         let body = URL_SAFE_NO_PAD.decode(body).expect("base64url");

@@ -8,7 +8,7 @@ mod sending;
 
 pub(crate) use sending::{MailConfig, MailSender, OutboxConfig, SmsConfig, SmsSender, TlsMode};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -484,9 +484,25 @@ impl Config {
         if !enabled {
             return Ok(());
         }
-        // RFC 7518 §3.2: no shorter than the hash.
-        if !signing_key.expose().is_empty() && signing_key.expose().len() < 32 {
-            return invalid("simplejwt.signing_key must have 32 bytes at least");
+        let key = signing_key.expose();
+        if !key.is_empty() {
+            // RFC 7518 §3.2: no shorter than the hash.
+            if key.len() < 32 {
+                return invalid("simplejwt.signing_key must have 32 bytes at least");
+            }
+            let distinct: HashSet<u8> = key.bytes().collect();
+            if key.starts_with("django-insecure-") || distinct.len() < 8 {
+                return invalid("simplejwt.signing_key is no secret: openssl rand -base64 48");
+            }
+            if self.secret.as_ref().is_some_and(|secret| secret.expose() == key) {
+                return invalid("simplejwt.signing_key must be another than secret");
+            }
+        }
+        let issuer = self.tokens.issuer.as_ref().or(self.public_origin.as_ref());
+        if issuer == Some(&self.tokens.audience) {
+            return invalid(
+                "tokens.audience must be another than the issuer: refresh tokens of SimpleJWT's form are for the issuer alone",
+            );
         }
         if username_field.is_empty() || username_field == "password" {
             return invalid("simplejwt.username_field must name a field of its own");
@@ -600,9 +616,19 @@ impl Config {
                 "tokens.rotate_keys_every must be at least 1d, and twice publish_keys_ahead",
             );
         }
+        let simplejwt = &self.simplejwt;
+        let longest = [
+            self.tokens.access_lifetime.0,
+            self.verification.receipt_lifetime.0,
+            // Where they sign SimpleJWT's refresh tokens, too, keys stay as long as those do.
+            match simplejwt.enabled && simplejwt.signing_key.expose().is_empty() {
+                true => self.tokens.refresh_lifetime.0,
+                false => Duration::ZERO,
+            },
+        ];
         Ok(SigningKeyPolicy {
             publish_ahead: ahead,
-            token_lifetime: self.tokens.access_lifetime.0.max(self.verification.receipt_lifetime.0),
+            token_lifetime: longest.into_iter().max().unwrap_or_default(),
             rotate_every: every.map(|every| every.0),
         })
     }

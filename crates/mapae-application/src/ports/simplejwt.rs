@@ -1,7 +1,6 @@
 //! Tokens as clients and services of djangorestframework-simplejwt know them.
 
 use mapae_domain::{SessionId, Timestamp, TokenId, UserId};
-use zeroize::Zeroizing;
 
 use super::tokens::{TokenError, TokenSigningError};
 
@@ -9,14 +8,18 @@ use super::tokens::{TokenError, TokenSigningError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SimpleJwtUse {
     /// To be shown to services.
-    Access {
+    Access,
+    /// To be shown to services, and renewed by whoever shows it: the older package's one token.
+    Renewable {
         /// The user's name, which the older package looks users up by.
         username: Option<String>,
+        /// `orig_iat`, in whole seconds: when the session was opened.
+        opened_at: Timestamp,
     },
     /// To be exchanged, by Mapae alone.
     Refresh {
-        /// Mapae's own refresh token.
-        token: Zeroizing<String>,
+        /// Mapae's own refresh token, sealed.
+        token: String,
     },
 }
 
@@ -33,8 +36,6 @@ pub struct SimpleJwtClaims {
     pub issued_at: Timestamp,
     /// `exp`, in whole seconds.
     pub expires_at: Timestamp,
-    /// `orig_iat`, in whole seconds: when the session was opened.
-    pub opened_at: Timestamp,
     /// `token_type`, and what goes with it.
     pub usage: SimpleJwtUse,
 }

@@ -74,7 +74,7 @@ impl Application {
             return Err(AuthenticateError::Token(refused));
         };
         let shown = tokens.verify(token, now).map_err(AuthenticateError::Token)?;
-        if !matches!(shown.usage, SimpleJwtUse::Access { .. }) {
+        if matches!(shown.usage, SimpleJwtUse::Refresh { .. }) {
             return Err(AuthenticateError::Token(TokenError::Invalid));
         }
         let (session, user) = self.find_open(shown.session, shown.user, now).await?;

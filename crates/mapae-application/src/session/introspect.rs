@@ -109,7 +109,7 @@ impl Application {
                 return Err(IntrospectError::Unavailable(error));
             }
             Err(AuthenticateError::Token(_) | AuthenticateError::SessionEnded) => {
-                self.revoke_refresh_token(token, scope).await
+                self.revoke_refresh_token(token, scope).await.map(drop)
             }
         };
         ended.map_err(|super::RevokeError::Unavailable(error)| IntrospectError::Unavailable(error))

@@ -67,6 +67,9 @@ pub enum RegistrationTokensError {
 
 rests_on_the_world!(LogInError, ReceiptLogInError, RegistrationTokensError);
 
+/// The authentication generation of a user whom nothing has happened to since the sign-up.
+const FIRST_GENERATION: u32 = 0;
+
 /// What somebody typed to say who they are.
 pub(crate) enum LoginName {
     Username(Username),
@@ -220,6 +223,10 @@ impl Application {
             .await?
             .filter(User::is_active)
             .ok_or(RegistrationTokensError::AccountClosed)?;
+        // Whoever has changed the password since, or was shut out, is logged in by what they know now.
+        if user.record().auth_generation != FIRST_GENERATION {
+            return Err(RegistrationTokensError::Refused(RegistrationRefused::TokensTaken));
+        }
         work.update_registration(&registration).await?;
         let session = self
             .open_session(&mut *work, &user, registration.methods(), client.clone(), now)

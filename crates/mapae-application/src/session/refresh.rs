@@ -50,22 +50,34 @@ impl Application {
     }
 
     /// Signs a new access token for a refresh token that stays as it is, for clients that cannot
-    /// keep another one.
+    /// keep another one. One that was replaced all the same fares as at any refresh.
     pub(super) async fn use_without_rotation(
         &self,
         token: &str,
+        client: &SessionClient,
     ) -> Result<TokenPair, RefreshError> {
         let presented = PresentedRefreshToken::parse(token).ok_or(RefreshError::InvalidGrant)?;
         let now = self.now();
         let found = self.ports.store.read().await?.session_and_user(presented.session).await?;
         let (session, user) = self.genuine(found, &presented)?;
-        let is_current = presented.generation == session.record().generation
-            && session.is_open(user.record().auth_generation, now);
-        if is_current {
-            Ok(self.sign_pair(&session, &user, now)?)
-        } else {
-            Err(RefreshError::InvalidGrant)
+        match self.decide(&session, &user, &presented, now) {
+            RefreshDecision::Rotate(_) => Ok(self.sign_pair(&session, &user, now)?),
+            _ => self.refresh(token, client).await,
         }
+    }
+
+    /// Whether a refresh token is the one that its session would rotate now.
+    pub(super) async fn is_current_refresh_token(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(presented) = PresentedRefreshToken::parse(token) else { return Ok(false) };
+        let found = self.ports.store.read().await?.session_and_user(presented.session).await?;
+        Ok(self.genuine(found, &presented).is_ok_and(|(session, user)| {
+            let decision = self.decide(&session, &user, &presented, now);
+            matches!(decision, RefreshDecision::Rotate(_))
+        }))
     }
 
     /// Decides once more on what is stored now, and stores what comes of it.
@@ -119,7 +131,7 @@ impl Application {
             .ok_or(RefreshError::InvalidGrant)
     }
 
-    fn decide(
+    pub(super) fn decide(
         &self,
         session: &Session,
         user: &User,

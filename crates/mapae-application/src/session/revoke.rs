@@ -1,5 +1,5 @@
-use mapae_domain::SessionId;
 use mapae_domain::session::SessionEnd;
+use mapae_domain::{RefreshDecision, SessionId};
 
 use super::refresh_token::PresentedRefreshToken;
 use crate::Application;
@@ -40,10 +40,11 @@ impl RevokeScope {
 
 impl Application {
     /// Ends the session of a refresh token, whichever of its generations it is, or its user's
-    /// others.
+    /// others. Says whether there was such a session.
     ///
     /// A token that is none is no error (RFC 7009 §2.2): nobody learns anything by trying. Of the
-    /// user's other sessions only a token that is good still ends any.
+    /// user's other sessions only a token that a refresh would still honour ends any; one that was
+    /// replaced before ends its own.
     ///
     /// # Errors
     /// [`RevokeError`].
@@ -51,22 +52,18 @@ impl Application {
         &self,
         token: &str,
         scope: RevokeScope,
-    ) -> Result<(), RevokeError> {
-        let Some(presented) = PresentedRefreshToken::parse(token) else { return Ok(()) };
+    ) -> Result<bool, RevokeError> {
+        let Some(presented) = PresentedRefreshToken::parse(token) else { return Ok(false) };
         let mut view = self.ports.store.read().await?;
         let found = view.session_and_user(presented.session).await?;
         drop(view);
         let genuine = found.filter(|(session, _)| self.is_genuine(&presented, session.record()));
-        let Some((session, user)) = genuine else { return Ok(()) };
-        let is_current = presented.generation == session.record().generation
-            && session.is_open(user.record().auth_generation, self.now());
-        match scope {
-            RevokeScope::This => self.end_sessions(session.id(), scope).await,
-            RevokeScope::Others | RevokeScope::All if is_current => {
-                self.end_sessions(session.id(), scope).await
-            }
-            RevokeScope::Others | RevokeScope::All => Ok(()),
-        }
+        let Some((session, user)) = genuine else { return Ok(false) };
+        let decision = self.decide(&session, &user, &presented, self.now());
+        let is_honoured = matches!(decision, RefreshDecision::Rotate(_) | RefreshDecision::Repeat);
+        let scope = if is_honoured { scope } else { RevokeScope::This };
+        self.end_sessions(session.id(), scope).await?;
+        Ok(true)
     }
 
     /// Ends a session, which the caller is known to own, or its user's others.

@@ -4,8 +4,10 @@
 //! A refresh token of theirs bears one of Mapae's; by default it stays the same for as long as the
 //! session lasts, as SimpleJWT's does by default, for such clients do not keep another one.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mapae_domain::session::SessionClient;
-use mapae_domain::{Timestamp, TokenId};
+use mapae_domain::{SessionId, Timestamp, TokenId};
 use zeroize::Zeroizing;
 
 use super::{AuthenticateError, LogIn, LogInError, RefreshError, RevokeScope, TokenPair};
@@ -72,10 +74,15 @@ impl Application {
         let tokens = self.ports.simplejwt.clone().ok_or(LogInError::InvalidCredentials)?;
         let now = self.now();
         let pair = self.log_in(command).await?;
-        let access = self.simplejwt_access(&*tokens, &pair, None, now)?;
+        let access = self.simplejwt_token(&*tokens, &pair, SimpleJwtUse::Access, now)?;
         Ok(SimpleJwtPair {
             access,
-            refresh: Some(self.simplejwt_refresh_token(&*tokens, &pair, now)?),
+            refresh: Some(self.simplejwt_token(
+                &*tokens,
+                &pair,
+                self.simplejwt_refresh_use(&pair),
+                now,
+            )?),
         })
     }
 
@@ -94,13 +101,18 @@ impl Application {
         let (_, own) = self.simplejwt_refresh_claims(token, now).await?;
         if self.settings.simplejwt_rotates {
             let pair = self.refresh(&own, client).await?;
-            let access = self.simplejwt_access(&*tokens, &pair, None, now)?;
-            let refresh = Some(self.simplejwt_refresh_token(&*tokens, &pair, now)?);
+            let access = self.simplejwt_token(&*tokens, &pair, SimpleJwtUse::Access, now)?;
+            let refresh = Some(self.simplejwt_token(
+                &*tokens,
+                &pair,
+                self.simplejwt_refresh_use(&pair),
+                now,
+            )?);
             return Ok(SimpleJwtPair { access, refresh });
         }
-        let pair = self.use_without_rotation(&own).await?;
+        let pair = self.use_without_rotation(&own, client).await?;
         Ok(SimpleJwtPair {
-            access: self.simplejwt_access(&*tokens, &pair, None, now)?,
+            access: self.simplejwt_token(&*tokens, &pair, SimpleJwtUse::Access, now)?,
             refresh: None,
         })
     }
@@ -113,11 +125,16 @@ impl Application {
         let now = self.now();
         let claims = self.simplejwt_claims(token, now)?;
         self.find_open(claims.session, claims.user, now).await?;
-        match claims.usage {
-            SimpleJwtUse::Access { .. } => Ok(()),
+        match &claims.usage {
+            SimpleJwtUse::Access | SimpleJwtUse::Renewable { .. } => Ok(()),
             // One that was replaced is not good, though its session is open.
             SimpleJwtUse::Refresh { token } => {
-                Ok(self.use_without_rotation(&token).await.map(drop)?)
+                let own = self.open_simplejwt_refresh(&claims, token)?;
+                if self.is_current_refresh_token(&own, now).await? {
+                    Ok(())
+                } else {
+                    Err(SimpleJwtRefused::Ended)
+                }
             }
         }
     }
@@ -127,10 +144,14 @@ impl Application {
     /// # Errors
     /// [`SimpleJwtRefused`].
     pub async fn simplejwt_blacklist(&self, token: &str) -> Result<(), SimpleJwtRefused> {
-        let (claims, own) = self.simplejwt_refresh_claims(token, self.now()).await?;
-        self.use_without_rotation(&own).await?;
-        let ended = self.end_sessions(claims.session, RevokeScope::This).await;
-        ended.map_err(|super::RevokeError::Unavailable(error)| SimpleJwtRefused::Unavailable(error))
+        let (_, own) = self.simplejwt_refresh_claims(token, self.now()).await?;
+        match self.revoke_refresh_token(&own, RevokeScope::This).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(SimpleJwtRefused::Invalid),
+            Err(super::RevokeError::Unavailable(error)) => {
+                Err(SimpleJwtRefused::Unavailable(error))
+            }
+        }
     }
 
     /// Logs in, for a client of the older package: its one token is shown and renewed alike.
@@ -141,8 +162,7 @@ impl Application {
         let tokens = self.ports.simplejwt.clone().ok_or(LogInError::InvalidCredentials)?;
         let now = self.now();
         let pair = self.log_in(command).await?;
-        let username = pair.username.as_ref().map(|name| name.as_str().to_owned());
-        Ok(self.simplejwt_access(&*tokens, &pair, username, now)?)
+        Ok(self.simplejwt_token(&*tokens, &pair, renewable(&pair), now)?)
     }
 
     /// Renews a token of the older package that has not expired, as long as its session lasts.
@@ -153,12 +173,12 @@ impl Application {
         let tokens = self.ports.simplejwt.clone().ok_or(SimpleJwtRefused::Invalid)?;
         let now = self.now();
         let claims = self.simplejwt_claims(token, now)?;
-        let SimpleJwtUse::Access { username } = claims.usage else {
+        if !matches!(claims.usage, SimpleJwtUse::Renewable { .. }) {
             return Err(SimpleJwtRefused::WrongUse);
-        };
+        }
         let (session, user) = self.find_open(claims.session, claims.user, now).await?;
         let pair = self.sign_pair(&session, &user, now)?;
-        Ok(self.simplejwt_access(&*tokens, &pair, username, now)?)
+        Ok(self.simplejwt_token(&*tokens, &pair, renewable(&pair), now)?)
     }
 
     /// Says whether a token of the older package is good, and its session open.
@@ -168,7 +188,7 @@ impl Application {
     pub async fn older_jwt_verify(&self, token: &str) -> Result<(), SimpleJwtRefused> {
         let now = self.now();
         let claims = self.simplejwt_claims(token, now)?;
-        if !matches!(claims.usage, SimpleJwtUse::Access { .. }) {
+        if matches!(claims.usage, SimpleJwtUse::Refresh { .. }) {
             return Err(SimpleJwtRefused::WrongUse);
         }
         self.find_open(claims.session, claims.user, now).await?;
@@ -204,52 +224,61 @@ impl Application {
         let SimpleJwtUse::Refresh { token } = &claims.usage else {
             return Err(SimpleJwtRefused::WrongUse);
         };
-        if self.session_of_refresh_token(token) != Some(claims.session) {
-            return Err(SimpleJwtRefused::Invalid);
-        }
+        let own = self.open_simplejwt_refresh(&claims, token)?;
         self.find_open(claims.session, claims.user, now).await?;
-        let own = token.clone();
         Ok((claims, own))
     }
 
-    fn simplejwt_access(
+    /// Mapae's own refresh token, as it was sealed into one of SimpleJWT's form. Nobody else reads
+    /// it: who has the one has not the other.
+    fn open_simplejwt_refresh(
         &self,
-        tokens: &dyn SimpleJwtTokens,
-        pair: &TokenPair,
-        username: Option<String>,
-        now: Timestamp,
-    ) -> Result<String, TokenSigningError> {
-        let expires_at = now.plus(pair.expires_in);
-        let usage = SimpleJwtUse::Access { username };
-        tokens.issue(&self.simplejwt_claims_of(pair, usage, now, expires_at))
+        claims: &SimpleJwtClaims,
+        sealed: &str,
+    ) -> Result<Zeroizing<String>, SimpleJwtRefused> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SimpleJwtRefused::Invalid)?;
+        let opened = self.ports.sealer.open(&seal_context(claims.session), &sealed);
+        let opened = opened.map_err(|_| SimpleJwtRefused::Invalid)?;
+        let text = std::str::from_utf8(&opened).map_err(|_| SimpleJwtRefused::Invalid)?;
+        Ok(Zeroizing::new(text.to_owned()))
     }
 
-    fn simplejwt_refresh_token(
-        &self,
-        tokens: &dyn SimpleJwtTokens,
-        pair: &TokenPair,
-        now: Timestamp,
-    ) -> Result<String, TokenSigningError> {
-        let expires_at = now.plus(pair.refresh_expires_in);
-        let usage = SimpleJwtUse::Refresh { token: pair.refresh_token.clone() };
-        tokens.issue(&self.simplejwt_claims_of(pair, usage, now, expires_at))
+    fn simplejwt_refresh_use(&self, pair: &TokenPair) -> SimpleJwtUse {
+        let context = seal_context(pair.session);
+        let sealed = self.ports.sealer.seal(&context, pair.refresh_token.as_bytes());
+        SimpleJwtUse::Refresh { token: URL_SAFE_NO_PAD.encode(sealed) }
     }
 
-    fn simplejwt_claims_of(
+    fn simplejwt_token(
         &self,
+        tokens: &dyn SimpleJwtTokens,
         pair: &TokenPair,
         usage: SimpleJwtUse,
         now: Timestamp,
-        expires_at: Timestamp,
-    ) -> SimpleJwtClaims {
-        SimpleJwtClaims {
+    ) -> Result<String, TokenSigningError> {
+        let lifetime = match usage {
+            SimpleJwtUse::Refresh { .. } => pair.refresh_expires_in,
+            SimpleJwtUse::Access | SimpleJwtUse::Renewable { .. } => pair.expires_in,
+        };
+        tokens.issue(&SimpleJwtClaims {
             user: pair.user,
             session: pair.session,
             id: TokenId::draw(now, &mut self.random()),
             issued_at: now,
-            expires_at,
-            opened_at: pair.opened_at,
+            expires_at: now.plus(lifetime),
             usage,
-        }
+        })
     }
+}
+
+/// The older package's token of a session.
+fn renewable(pair: &TokenPair) -> SimpleJwtUse {
+    SimpleJwtUse::Renewable {
+        username: pair.username.as_ref().map(|name| name.as_str().to_owned()),
+        opened_at: pair.opened_at,
+    }
+}
+
+fn seal_context(session: SessionId) -> Vec<u8> {
+    [b"simplejwt:".as_slice(), session.as_bytes()].concat()
 }

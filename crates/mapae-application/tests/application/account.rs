@@ -231,3 +231,38 @@ async fn expired_sessions_are_removed_a_day_later_a_batch_at_a_time() {
     drop(stop);
     running.await.expect("an end");
 }
+
+#[tokio::test]
+async fn what_a_sign_up_left_behind_opens_nothing_once_the_account_has_changed() {
+    let world = World::new();
+    let registration = world.user(MINJI).await;
+    let pair = session(&world).await;
+    let me = caller(&world, &pair).await;
+    change(&world, &me, Some(PASSWORD), NEW).await.expect("a change");
+    let (id, token) = (registration.id, registration.token);
+    let taken = world.application.take_registration_tokens(id, &token, &from_there()).await;
+    assert!(taken.is_err(), "whoever began the sign-up has no way in any more");
+}
+
+#[tokio::test]
+async fn a_log_out_everywhere_by_a_replaced_token_ends_what_it_may() {
+    use mapae_application::session::RevokeScope;
+    let world = World::new();
+    world.user(MINJI).await;
+    let (mine, other) = (session(&world).await, session(&world).await);
+    let next = refresh(&world, &mine).await.expect("a rotation");
+    // Its answer was lost: within the window the replaced one is as good.
+    let ended = world.application.revoke_refresh_token(&mine.refresh_token, RevokeScope::All).await;
+    assert!(ended.is_ok_and(|found| found));
+    for pair in [&next, &other] {
+        assert!(world.application.authenticate(&pair.access_token).await.is_err());
+    }
+    // Later it ends its own session, as at a refresh, and nobody else's.
+    let (mine, other) = (session(&world).await, session(&world).await);
+    let next = refresh(&world, &mine).await.expect("a rotation");
+    world.wait(60);
+    let ended = world.application.revoke_refresh_token(&mine.refresh_token, RevokeScope::All).await;
+    assert!(ended.is_ok_and(|found| found));
+    assert!(world.application.authenticate(&next.access_token).await.is_err());
+    assert!(world.application.authenticate(&other.access_token).await.is_ok());
+}

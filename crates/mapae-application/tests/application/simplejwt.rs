@@ -73,8 +73,11 @@ async fn each_use_is_refused_in_the_place_of_the_other() {
     assert!(matches!(ended, Err(SimpleJwtRefused::WrongUse)));
     let refused = world.application.authenticate(&kept).await;
     assert!(matches!(refused, Err(AuthenticateError::Token(_))));
-    let renewed = world.application.older_jwt_renew(&kept).await;
-    assert!(matches!(renewed, Err(SimpleJwtRefused::WrongUse)));
+    // Nor is an access token renewed by itself: whoever sees one would keep it for the session's life.
+    for token in [&kept, &access] {
+        let renewed = world.application.older_jwt_renew(token).await;
+        assert!(matches!(renewed, Err(SimpleJwtRefused::WrongUse)));
+    }
     // Mapae's own refresh token is none of theirs, nor the other way round.
     let own = world.application.log_in(by_password()).await.unwrap_or_else(|e| panic!("{e}"));
     assert!(matches!(refresh(&world, &own.refresh_token).await, Err(SimpleJwtRefused::Invalid)));
@@ -95,7 +98,6 @@ async fn whoever_logged_out_is_out_by_every_token() {
         world.application.simplejwt_verify(&access).await,
         world.application.simplejwt_blacklist(&kept).await,
         world.application.older_jwt_verify(&access).await,
-        world.application.older_jwt_renew(&access).await.map(drop),
     ] {
         assert!(matches!(outcome, Err(SimpleJwtRefused::Ended)));
     }
@@ -123,4 +125,28 @@ async fn the_older_packages_token_is_renewed_until_its_session_is_over() {
     world.wait(week - waited);
     let over = world.application.older_jwt_renew(&token).await;
     assert!(matches!(over, Err(SimpleJwtRefused::Ended | SimpleJwtRefused::Expired)));
+}
+
+#[tokio::test]
+async fn after_a_switch_from_rotation_a_late_repeat_still_ends_the_session() {
+    let world = rotating();
+    world.user(MINJI).await;
+    let (_, first) = obtain(&world).await;
+    let second = refresh(&world, &first).await.expect("a rotation").refresh;
+    world.wait(60);
+    // As at any refresh: the one who comes late shows that there is a copy, and both are out.
+    assert!(world.application.simplejwt_verify(&first).await.is_err());
+    assert!(matches!(refresh(&world, &first).await, Err(SimpleJwtRefused::Ended)));
+    let second = second.expect("another refresh token");
+    assert!(matches!(refresh(&world, &second).await, Err(SimpleJwtRefused::Ended)));
+}
+
+#[tokio::test]
+async fn a_replaced_refresh_token_still_logs_its_session_out() {
+    let world = rotating();
+    world.user(MINJI).await;
+    let (access, first) = obtain(&world).await;
+    refresh(&world, &first).await.expect("a rotation");
+    world.application.simplejwt_blacklist(&first).await.expect("a log-out");
+    assert!(world.application.authenticate(&access).await.is_err());
 }

@@ -9,7 +9,6 @@ use mapae_application::ports::{
     AccessTokens, SimpleJwtClaims, SimpleJwtTokens, SimpleJwtUse, TokenError,
 };
 use mapae_domain::{AccessClaims, AuthMethod, Purpose, Receipt, Timestamp};
-use zeroize::Zeroizing;
 
 use crate::build;
 
@@ -29,16 +28,17 @@ fn claims(usage: SimpleJwtUse) -> SimpleJwtClaims {
         id: build::token_id(),
         issued_at: NOW,
         expires_at: NOW.plus(LIFETIME),
-        opened_at: NOW.minus(Duration::from_secs(3_600)),
         usage,
     }
 }
 
-fn every_use() -> [SimpleJwtUse; 3] {
+fn every_use() -> [SimpleJwtUse; 4] {
+    let opened_at = NOW.minus(Duration::from_secs(3_600));
     [
-        SimpleJwtUse::Access { username: None },
-        SimpleJwtUse::Access { username: Some("minji".to_owned()) },
-        SimpleJwtUse::Refresh { token: Zeroizing::new("AZqcnm9gfD6KUS9tDBt-RA".to_owned()) },
+        SimpleJwtUse::Access,
+        SimpleJwtUse::Renewable { username: None, opened_at },
+        SimpleJwtUse::Renewable { username: Some("minji".to_owned()), opened_at },
+        SimpleJwtUse::Refresh { token: "AZqcnm9gfD6KUS9tDBt-RA".to_owned() },
     ]
 }
 

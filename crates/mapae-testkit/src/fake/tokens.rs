@@ -6,7 +6,6 @@ use mapae_application::ports::{
 use mapae_domain::{AccessClaims, AuthMethod, Channel, Contact, Purpose, Receipt, Role, Timestamp};
 use ring::hmac;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 /// [`AccessTokens`] and [`SimpleJwtTokens`] by HMAC: signed JSON in two segments. Its key is a secret, so that nobody else
 /// can check its tokens and its JWK Set is empty.
@@ -143,19 +142,24 @@ fn read_simple(claims: &Value) -> Option<SimpleJwtClaims> {
         id: parsed(&claims["jti"])?,
         issued_at: instant(&claims["iat"])?,
         expires_at: instant(&claims["exp"])?,
-        opened_at: instant(&claims["opened_at"])?,
-        usage: match claims["typ"].as_str()? {
-            SIMPLE_ACCESS => SimpleJwtUse::Access { username: text("username") },
-            _ => SimpleJwtUse::Refresh { token: Zeroizing::new(text("token")?) },
+        usage: match (claims["typ"].as_str()?, instant(&claims["opened_at"])) {
+            (SIMPLE_ACCESS, None) => SimpleJwtUse::Access,
+            (SIMPLE_ACCESS, Some(opened_at)) => {
+                SimpleJwtUse::Renewable { username: text("username"), opened_at }
+            }
+            _ => SimpleJwtUse::Refresh { token: text("token")? },
         },
     })
 }
 
 impl SimpleJwtTokens for FakeTokens {
     fn issue(&self, claims: &SimpleJwtClaims) -> Result<String, TokenSigningError> {
-        let (typ, username, token) = match &claims.usage {
-            SimpleJwtUse::Access { username } => (SIMPLE_ACCESS, username.clone(), None),
-            SimpleJwtUse::Refresh { token } => (SIMPLE_REFRESH, None, Some(token.to_string())),
+        let (typ, username, opened_at, token) = match &claims.usage {
+            SimpleJwtUse::Access => (SIMPLE_ACCESS, None, None, None),
+            SimpleJwtUse::Renewable { username, opened_at } => {
+                (SIMPLE_ACCESS, username.clone(), Some(opened_at.as_seconds()), None)
+            }
+            SimpleJwtUse::Refresh { token } => (SIMPLE_REFRESH, None, None, Some(token.clone())),
         };
         Ok(self.sign(&json!({
             "typ": typ,
@@ -164,7 +168,7 @@ impl SimpleJwtTokens for FakeTokens {
             "jti": claims.id.to_string(),
             "iat": claims.issued_at.as_seconds(),
             "exp": claims.expires_at.as_seconds(),
-            "opened_at": claims.opened_at.as_seconds(),
+            "opened_at": opened_at,
             "username": username,
             "token": token,
         })))
