@@ -130,8 +130,14 @@ mod tests {
     #[test]
     fn every_path_that_the_documents_name_is_there() {
         let mut documents = vec![root().join("README.md"), root().join("CHANGELOG.md")];
-        for folder in ["docs", "docs/adr", "docs/operations", "docs/operations/senders", "docs/api"]
-        {
+        for folder in [
+            "docs",
+            "docs/adr",
+            "docs/api",
+            "docs/guides",
+            "docs/operations",
+            "docs/operations/senders",
+        ] {
             let entries = root().join(folder).read_dir().expect("a folder").flatten();
             documents.extend(entries.map(|entry| entry.path()));
         }

@@ -4,8 +4,10 @@ use std::time::Duration;
 /// A guard cannot be built so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidGuard {
-    /// The issuer, or where its keys are, is no `https://…` or `http://…`.
-    #[error("the issuer and the address of its keys must begin with https:// (or http://)")]
+    /// The issuer, or where its keys are, is no `https://…` or `http://…`, or ends with a slash.
+    #[error(
+        "the issuer and the address of its keys must be https://… (or http://…) without a slash at their end"
+    )]
     Address,
     /// The leeway is more than a minute: Mapae keeps the keys that it has replaced no longer.
     #[error("the leeway must be a minute at the most")]

@@ -66,6 +66,8 @@ impl Fetcher {
             .http_status_as_error(false)
             // Whoever could answer with a redirect could name another's keys.
             .max_redirects(0)
+            // Nor does it go through whatever proxy the environment names: it bears a secret.
+            .proxy(None)
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .build();
         Ok(Self(config.into()))

@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use mapae_token_claims::{ACCESS_TOKEN, AccessTokenClaims, MAX_LENGTH, Refused, verify};
 
+use tokio::sync::Semaphore;
+
 use crate::clock::SystemClock;
 use crate::fetch::Fetcher;
 use crate::keys::{Keys, Snapshot};
@@ -11,6 +13,9 @@ use crate::{Clock, Gate, GuardError, Introspection, InvalidGuard, Verified};
 
 /// The greatest leeway: Mapae keeps a replaced key for so long after its last token.
 const MAX_LEEWAY: Duration = Duration::from_secs(60);
+
+/// How many introspections are under way at the most: each holds a thread while it waits.
+const MOST_INTROSPECTING: usize = 64;
 
 /// How a [`Guard`] is built.
 pub struct GuardBuilder {
@@ -94,6 +99,10 @@ impl GuardBuilder {
     /// [`InvalidGuard`].
     pub fn build(self) -> Result<Guard, InvalidGuard> {
         let origin = self.keys_at.as_ref().unwrap_or(&self.issuer).trim_end_matches('/');
+        // Compared with `iss` as it stands, and an origin has nothing behind it.
+        if self.issuer.ends_with('/') {
+            return Err(InvalidGuard::Address);
+        }
         if !origin.starts_with("https://") && !origin.starts_with("http://") {
             return Err(InvalidGuard::Address);
         }
@@ -113,6 +122,7 @@ impl GuardBuilder {
             memory: Memory::new(self.remembered),
             introspection: self.introspection,
             introspection_at,
+            introspecting: Semaphore::new(MOST_INTROSPECTING),
             fetcher,
             clock,
         })))
@@ -128,6 +138,8 @@ struct Inner {
     memory: Memory,
     introspection: Option<Introspection>,
     introspection_at: String,
+    /// How many may ask at once.
+    introspecting: Semaphore,
     fetcher: Fetcher,
     clock: Arc<dyn Clock>,
 }
@@ -199,11 +211,14 @@ impl Guard {
             Some(remembered) => remembered,
             None => {
                 let verified = inner.verify(&mut keys, token).await?;
-                let remembered = Remembered { verified, introspected_at: None };
+                let remembered = Remembered { verified, introspected_at: None, is_over: false };
                 inner.memory.put(&hash, keys.epoch, remembered.clone());
                 remembered
             }
         };
+        if remembered.is_over {
+            return Err(GuardError::Invalid);
+        }
         let good_until = remembered.verified.exp.saturating_add(inner.leeway);
         if inner.clock.unix_seconds() >= good_until {
             inner.memory.forget(&hash);
@@ -213,13 +228,18 @@ impl Guard {
             && inner.is_to_be_asked(introspection, &remembered)
         {
             let asked_at = inner.clock.elapsed();
+            // Whoever finds no room is turned away rather than made to wait.
+            let room = inner.introspecting.try_acquire().map_err(|_| GuardError::Unavailable)?;
             let answer = inner.fetcher.is_active(introspection, &inner.introspection_at, token);
-            if !answer.await.map_err(|_| GuardError::Unavailable)? {
-                inner.memory.forget(&hash);
-                return Err(GuardError::Invalid);
-            }
+            let is_active = answer.await.map_err(|_| GuardError::Unavailable)?;
+            drop(room);
+            // A session that has ended never opens again.
+            remembered.is_over = !is_active;
             remembered.introspected_at = Some(asked_at);
             inner.memory.put(&hash, keys.epoch, remembered.clone());
+            if !is_active {
+                return Err(GuardError::Invalid);
+            }
         }
         Ok(remembered.verified)
     }
@@ -232,7 +252,7 @@ impl Inner {
         let read = |keys: &Snapshot| verify::<AccessTokenClaims>(&keys.keys, ACCESS_TOKEN, token);
         let mut claims = read(keys);
         if claims == Err(Refused::UnknownKey)
-            && let Some(newer) = self.keys.after_unknown(keys).await
+            && let Some(newer) = self.keys.after_unknown(keys).await?
         {
             *keys = newer;
             claims = read(keys);

@@ -16,6 +16,9 @@ const DEFAULT_AGE: Duration = Duration::from_secs(300);
 const AGES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3_600));
 /// How long after the last try a failed one is made again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long after they were due keys are still used while they are fetched; and for how long after
+/// Mapae has failed to answer nobody waits for it.
+const DUE_FOR: Duration = Duration::from_secs(30);
 /// How often an unknown name of a key is a reason to ask: whoever makes names up must not make this
 /// service ask for each.
 const UNKNOWN_EVERY: Duration = Duration::from_secs(60);
@@ -46,11 +49,11 @@ pub(crate) struct Keys {
     max_stale: Duration,
     current: RwLock<Arc<Snapshot>>,
     /// Held by whoever fetches: everyone else waits for that one's answer.
-    fetching: tokio::sync::Mutex<Attempts>,
+    fetching: Arc<tokio::sync::Mutex<Attempts>>,
     /// Somebody fetches while the keys that are known are still used.
     refreshing: AtomicBool,
-    /// When a fetch behind everybody's back last failed.
-    refresh_failed_at: Mutex<Option<Duration>>,
+    /// When a fetch last failed; the same as in [`Attempts`], to be seen without waiting.
+    failed_at: Mutex<Option<Duration>>,
 }
 
 impl Keys {
@@ -73,9 +76,9 @@ impl Keys {
             clock,
             max_stale,
             current: RwLock::new(Arc::new(none)),
-            fetching: tokio::sync::Mutex::default(),
+            fetching: Arc::default(),
             refreshing: AtomicBool::new(false),
-            refresh_failed_at: Mutex::default(),
+            failed_at: Mutex::default(),
         }
     }
 
@@ -83,65 +86,88 @@ impl Keys {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The keys, fetched first where none are known or where they are too old to be used at all.
-    /// Where they are merely due, they are fetched behind the caller's back.
+    /// The keys, fetched first where none are known or where they are long overdue. Where they are
+    /// merely due, or Mapae has just failed to answer, they are fetched behind the caller's back.
     pub(crate) async fn usable(self: &Arc<Self>) -> Result<Arc<Snapshot>, GuardError> {
         let known = self.current();
         let age = self.clock.elapsed().saturating_sub(known.fetched_at);
         if known.epoch > 0 && age < known.max_age {
             return Ok(known);
         }
-        if known.epoch == 0 || age >= known.max_age.saturating_add(self.max_stale) {
-            return self.fetch_unless_newer(&known).await;
+        let may_outlive = known.epoch > 0 && age < known.max_age.saturating_add(self.max_stale);
+        let merely_due = age < known.max_age.saturating_add(DUE_FOR);
+        if may_outlive && (merely_due || self.has_just_failed()) {
+            self.refresh(&known);
+            return Ok(known);
         }
-        self.refresh(&known);
-        Ok(known)
+        match self.fetch_unless_newer(&known).await {
+            Err(_) if may_outlive => Ok(known),
+            fetched => fetched,
+        }
     }
 
-    /// The keys once more, because `known` lack one; `None` where it is too soon to ask again.
-    pub(crate) async fn after_unknown(&self, known: &Snapshot) -> Option<Arc<Snapshot>> {
-        let mut attempts = self.fetching.lock().await;
-        let current = self.current();
-        if is_newer(&current, known) {
-            return Some(current);
-        }
+    /// The keys once more, because `known` lack one; nothing where it is too soon to ask again.
+    pub(crate) async fn after_unknown(
+        self: &Arc<Self>,
+        known: &Arc<Snapshot>,
+    ) -> Result<Option<Arc<Snapshot>>, GuardError> {
+        let (keys, known) = (Arc::clone(self), Arc::clone(known));
+        joined(async move {
+            let mut attempts = Arc::clone(&keys.fetching).lock_owned().await;
+            let current = keys.current();
+            if is_newer(&current, &known) {
+                return Ok(Some(current));
+            }
+            let now = keys.clock.elapsed();
+            if attempts.unknown_at.is_some_and(|at| now.saturating_sub(at) < UNKNOWN_EVERY) {
+                return Ok(None);
+            }
+            let fetched = keys.fetch(&current, &mut attempts).await?;
+            // A question that was not answered is none.
+            attempts.unknown_at = Some(now);
+            Ok(Some(fetched))
+        })
+        .await
+    }
+
+    fn has_just_failed(&self) -> bool {
+        let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.elapsed();
-        let too_soon = |at: Duration| now.saturating_sub(at) < UNKNOWN_EVERY;
-        if attempts.unknown_at.is_some_and(too_soon) {
-            return None;
-        }
-        attempts.unknown_at = Some(now);
-        self.fetch(&current, &mut attempts).await.ok()
+        failed_at.is_some_and(|at| now.saturating_sub(at) < DUE_FOR)
     }
 
     fn refresh(self: &Arc<Self>, known: &Arc<Snapshot>) {
-        let now = self.clock.elapsed();
-        let failed_at = *self.refresh_failed_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed_at.is_some_and(|at| now.saturating_sub(at) < RETRY_AFTER)
-            || self.refreshing.swap(true, Ordering::AcqRel)
-        {
+        if self.refreshing.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (keys, known) = (Arc::clone(self), Arc::clone(known));
+        /// Lets the next one refresh, however this one ends.
+        struct Done(Arc<Keys>);
+        impl Drop for Done {
+            fn drop(&mut self) {
+                self.0.refreshing.store(false, Ordering::Release);
+            }
+        }
+        let (done, known) = (Done(Arc::clone(self)), Arc::clone(known));
         tokio::spawn(async move {
-            let failed = keys.fetch_unless_newer(&known).await.is_err();
-            let failed_at = failed.then(|| keys.clock.elapsed());
-            *keys.refresh_failed_at.lock().unwrap_or_else(PoisonError::into_inner) = failed_at;
-            keys.refreshing.store(false, Ordering::Release);
+            // What comes of it is seen by whoever asks for the keys next.
+            drop(done.0.fetch_unless_newer(&known).await);
         });
     }
 
-    async fn fetch_unless_newer(&self, known: &Snapshot) -> Result<Arc<Snapshot>, GuardError> {
-        let mut attempts = self.fetching.lock().await;
-        let current = self.current();
-        if is_newer(&current, known) {
-            return Ok(current);
-        }
-        let now = self.clock.elapsed();
-        if attempts.failed_at.is_some_and(|at| now.saturating_sub(at) < RETRY_AFTER) {
-            return Err(GuardError::Unavailable);
-        }
-        self.fetch(&current, &mut attempts).await
+    async fn fetch_unless_newer(
+        self: &Arc<Self>,
+        known: &Arc<Snapshot>,
+    ) -> Result<Arc<Snapshot>, GuardError> {
+        let (keys, known) = (Arc::clone(self), Arc::clone(known));
+        joined(async move {
+            let mut attempts = Arc::clone(&keys.fetching).lock_owned().await;
+            let current = keys.current();
+            if is_newer(&current, &known) {
+                return Ok(current);
+            }
+            keys.fetch(&current, &mut attempts).await
+        })
+        .await
     }
 
     async fn fetch(
@@ -149,6 +175,10 @@ impl Keys {
         known: &Snapshot,
         attempts: &mut Attempts,
     ) -> Result<Arc<Snapshot>, GuardError> {
+        let now = self.clock.elapsed();
+        if attempts.failed_at.is_some_and(|at| now.saturating_sub(at) < RETRY_AFTER) {
+            return Err(GuardError::Unavailable);
+        }
         let answered = self.fetcher.keys(&self.url, known.etag.clone()).await;
         let fetched_at = self.clock.elapsed();
         let age = |age: Option<Duration>| age.unwrap_or(DEFAULT_AGE).clamp(AGES.0, AGES.1);
@@ -170,15 +200,20 @@ impl Keys {
             }
             Ok(FetchedKeys::Unchanged { .. }) | Err(_) => None,
         };
-        let Some(next) = next else {
-            attempts.failed_at = Some(fetched_at);
-            return Err(GuardError::Unavailable);
-        };
-        attempts.failed_at = None;
-        let next = Arc::new(next);
+        attempts.failed_at = next.is_none().then_some(fetched_at);
+        *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = attempts.failed_at;
+        let next = Arc::new(next.ok_or(GuardError::Unavailable)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
         Ok(next)
     }
+}
+
+/// Runs on, whoever has asked for it: a request that is given up must not take the answer with it
+/// that others wait for.
+async fn joined<T: Send + 'static>(
+    work: impl Future<Output = Result<T, GuardError>> + Send + 'static,
+) -> Result<T, GuardError> {
+    tokio::spawn(work).await.unwrap_or(Err(GuardError::Unavailable))
 }
 
 fn is_newer(current: &Snapshot, known: &Snapshot) -> bool {

@@ -23,6 +23,8 @@ pub(crate) struct Remembered {
     pub(crate) verified: Verified,
     /// When Mapae last said that it is active, by [`crate::Clock::elapsed`].
     pub(crate) introspected_at: Option<Duration>,
+    /// Mapae has said that it is not.
+    pub(crate) is_over: bool,
 }
 
 /// Two generations: the younger one takes what is new; when it is full it becomes the older one,
@@ -127,7 +129,7 @@ mod tests {
             email_verified: false,
             phone_number_verified: false,
         };
-        Remembered { verified: Verified(Arc::new(claims)), introspected_at: None }
+        Remembered { verified: Verified(Arc::new(claims)), introspected_at: None, is_over: false }
     }
 
     fn hash(of: usize) -> TokenHash {

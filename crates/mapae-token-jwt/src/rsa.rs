@@ -7,8 +7,9 @@ use std::convert::Infallible;
 
 use crypto_bigint::rand_core::{TryCryptoRng, TryRng};
 use crypto_bigint::{NonZero, U1536, U3072};
+use crypto_primes::fips::{FipsOptions, is_prime};
 use crypto_primes::hazmat::{SetBits, SmallFactorsSieveFactory};
-use crypto_primes::{Flavor, is_prime, sieve_and_find};
+use crypto_primes::{Flavor, sieve_and_find};
 use mapae_application::ports::TokenSigningError;
 use pkcs1::UintRef;
 use pkcs1::der::Encode as _;
@@ -19,6 +20,9 @@ use zeroize::Zeroizing;
 const EXPONENT: u32 = 65_537;
 /// Bits of each of the two primes; of a key, twice as many.
 const PRIME_BITS: u32 = 1_536;
+
+/// Rounds of a test for primes of 1536 bits (FIPS 186-5 table B.1: 4, for an error of 2^-128).
+const MILLER_RABIN_ROUNDS: usize = 4;
 
 /// Makes a key of 3072 bits, as PKCS #1 (RFC 8017 appendix A.1.2).
 pub(crate) fn make(random: &SystemRandom) -> Result<Zeroizing<Vec<u8>>, TokenSigningError> {
@@ -42,9 +46,12 @@ fn prime(chance: &mut Chance<'_>) -> Result<Zeroizing<U1536>, TokenSigningError>
     // Two leading ones, so that the product of two has all its bits (FIPS 186-5 §A.1.3).
     let sieve = SmallFactorsSieveFactory::new(Flavor::Any, PRIME_BITS, SetBits::TwoMsb)
         .map_err(|_| TokenSigningError)?;
-    let fits = |_: &mut Chance<'_>, candidate: &U1536| {
+    // As many rounds of Miller and Rabin by random bases as table B.1 asks for of this length, and a
+    // Lucas test (FIPS 186-5 §B.3).
+    let tests = FipsOptions::with_mr_iterations(MILLER_RABIN_ROUNDS).with_lucas_test();
+    let fits = |chance: &mut Chance<'_>, candidate: &U1536| {
         *candidate % NonZero::<U1536>::new_unwrap(EXPONENT.into()) != U1536::ONE
-            && is_prime(Flavor::Any, candidate)
+            && is_prime(chance, Flavor::Any, candidate, tests)
     };
     let found = sieve_and_find(chance, sieve, fits).map_err(|_| TokenSigningError)?;
     found.map(Zeroizing::new).ok_or(TokenSigningError)

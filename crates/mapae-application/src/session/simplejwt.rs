@@ -144,9 +144,13 @@ impl Application {
     /// # Errors
     /// [`SimpleJwtRefused`].
     pub async fn simplejwt_blacklist(&self, token: &str) -> Result<(), SimpleJwtRefused> {
-        let (_, own) = self.simplejwt_refresh_claims(token, self.now()).await?;
+        let now = self.now();
+        let (_, own) = self.simplejwt_refresh_claims(token, now).await?;
+        let is_current = self.is_current_refresh_token(&own, now).await?;
         match self.revoke_refresh_token(&own, RevokeScope::This).await {
-            Ok(true) => Ok(()),
+            Ok(true) if is_current => Ok(()),
+            // One that was replaced was on the list already; its session has ended all the same.
+            Ok(true) => Err(SimpleJwtRefused::Ended),
             Ok(false) => Err(SimpleJwtRefused::Invalid),
             Err(super::RevokeError::Unavailable(error)) => {
                 Err(SimpleJwtRefused::Unavailable(error))

@@ -147,6 +147,7 @@ async fn a_replaced_refresh_token_still_logs_its_session_out() {
     world.user(MINJI).await;
     let (access, first) = obtain(&world).await;
     refresh(&world, &first).await.expect("a rotation");
-    world.application.simplejwt_blacklist(&first).await.expect("a log-out");
+    let replaced = world.application.simplejwt_blacklist(&first).await;
+    assert!(matches!(replaced, Err(SimpleJwtRefused::Ended)));
     assert!(world.application.authenticate(&access).await.is_err());
 }

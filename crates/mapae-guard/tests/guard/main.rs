@@ -186,6 +186,11 @@ async fn while_mapae_does_not_answer_known_keys_are_used_for_a_while_and_then_no
         assert!(guard.check(&known).await.is_ok());
         assert!(guard.check(&unseen).await.is_ok());
         eventually(|| issuer.asked_for_keys() > asked).await;
+        // A name that is not known might be a new key's: that cannot be said now.
+        issuer.clock.advance(Duration::from_secs(2));
+        let stranger = Issuer::start().await;
+        let made_up = stranger.token_of(&issuer.origin());
+        assert_eq!(guard.check(&made_up).await, Err(GuardError::Unavailable));
     }
     issuer.clock.advance(Duration::from_secs(3_600));
     assert_eq!(guard.check(&known).await, Err(GuardError::Unavailable));
@@ -195,6 +200,37 @@ async fn while_mapae_does_not_answer_known_keys_are_used_for_a_while_and_then_no
     assert_eq!(guard.check(&known).await, Err(GuardError::Unavailable));
     issuer.clock.advance(Duration::from_secs(1));
     assert!(guard.check(&known).await.is_ok());
+    // The questions that were not answered have cost nobody the answer to the next.
+    issuer.rotate_at_once();
+    assert!(guard.check(&issuer.token()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_service_that_nobody_called_for_a_while_asks_before_it_lets_anybody_in() {
+    let issuer = Issuer::start().await;
+    issuer.keys_may_be_kept_for(100);
+    let guard = issuer.guard();
+    let stolen_key = issuer.token();
+    assert!(guard.check(&stolen_key).await.is_ok());
+    issuer.rotate_at_once();
+    issuer.clock.advance(Duration::from_secs(100 + 30));
+    assert_eq!(guard.check(&stolen_key).await, Err(GuardError::Invalid), "not even the first");
+    assert!(guard.check(&issuer.token()).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_given_up_takes_nobodys_answer_with_it() {
+    let issuer = Issuer::start().await;
+    let slowly = HttpReply::json(200, issuer.jwks()).after(Duration::from_millis(300));
+    issuer.answer_keys_with(slowly);
+    let guard = issuer.guard();
+    let token = issuer.token();
+    for _ in 0..3 {
+        let impatient = tokio::time::timeout(Duration::from_millis(50), guard.check(&token));
+        assert!(impatient.await.is_err(), "it was given up");
+    }
+    assert!(guard.check(&token).await.is_ok());
+    assert_eq!(issuer.asked_for_keys(), 1, "whoever was given up asked for everybody");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,7 +265,11 @@ async fn with_introspection_whoever_logged_out_is_refused_at_once() {
     assert_eq!(issuer.introspections(), 3);
     assert_eq!(issuer.introspected_as(), "shop:a%20secret%3A%20of%20the%2Bshop");
     issuer.log_out();
-    assert_eq!(guard.check(&token).await, Err(GuardError::Invalid));
+    let asked = issuer.introspections();
+    for _ in 0..5 {
+        assert_eq!(guard.check(&token).await, Err(GuardError::Invalid));
+    }
+    assert_eq!(issuer.introspections(), asked + 1, "what is over is over");
     // What is no token of Mapae's is not even asked about.
     let asked = issuer.introspections();
     assert_eq!(guard.check("nonsense").await, Err(GuardError::Invalid));
@@ -249,7 +289,7 @@ async fn an_introspection_is_remembered_as_long_as_was_said_and_fails_closed() {
     assert!(guard.check(&token).await.is_ok());
     issuer.clock.advance(Duration::from_millis(1));
     assert_eq!(guard.check(&token).await, Err(GuardError::Invalid));
-    issuer.clock.advance(seconds(5));
+    let token = issuer.token();
     for reply in [HttpReply::Cut, HttpReply::json(401, "{}"), HttpReply::json(200, "{}")] {
         issuer.answer_introspection_with(reply);
         assert_eq!(guard.check(&token).await, Err(GuardError::Unavailable));
@@ -279,7 +319,9 @@ async fn a_role_and_a_proved_contact_can_be_asked_for() {
 
 #[tokio::test]
 async fn a_guard_that_could_not_work_is_not_built() {
-    for issuer in ["", "auth.example.com", "file:///etc/passwd", "ftp://example.com"] {
+    for issuer in
+        ["", "auth.example.com", "file:///etc/passwd", "ftp://example.com", "https://example.com/"]
+    {
         assert!(Guard::new(issuer).is_err(), "{issuer}");
     }
     let builder = || Guard::builder("https://auth.example.com");

@@ -173,6 +173,11 @@ impl Issuer {
         }
     }
 
+    /// The keys as they are published.
+    pub(crate) fn jwks(&self) -> String {
+        self.state.tokens("", "").jwks()
+    }
+
     /// Signs by another key from now on, and publishes no other.
     pub(crate) fn rotate_at_once(&self) {
         *self.state.signer.lock().expect("a key") = new_key();
