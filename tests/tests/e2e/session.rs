@@ -80,7 +80,7 @@ async fn people_see_where_they_are_logged_in_and_end_it() {
 
 #[tokio::test]
 async fn a_log_out_ends_this_session_the_others_or_all() {
-    let server = Server::start().await;
+    let server = ServerOptions::default().with("TOKENS__REUSE_WINDOW", "0s").start().await;
     complete_sign_up(&server, "minji@example.com").await;
     for (scope, by_refresh_token, this_open, others_open) in [
         ("this", true, false, true),
@@ -103,7 +103,7 @@ async fn a_log_out_ends_this_session_the_others_or_all() {
         assert_eq!(is_open(&server, &mine).await, this_open, "{scope}: this");
         assert_eq!(is_open(&server, &other).await, others_open, "{scope}: the other");
     }
-    // A token that was replaced, and one that is none, end nothing of anybody.
+    // A token that was replaced, and one that is none, end nothing of anybody else's.
     let mine = log_in_from(&server, "mine", "").await;
     let other = log_in_from(&server, "other", "").await;
     let body = json!({"refresh_token": mine.1});
