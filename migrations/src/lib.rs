@@ -16,6 +16,7 @@ mod m20261121_000009_outcomes;
 mod m20261121_000010_session_clients;
 mod m20261121_000011_key_lives;
 mod m20261121_000012_audit;
+mod m20261121_000013_erasure;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000010_session_clients::Migration),
             Box::new(m20261121_000011_key_lives::Migration),
             Box::new(m20261121_000012_audit::Migration),
+            Box::new(m20261121_000013_erasure::Migration),
         ]
     }
 }

@@ -24,6 +24,7 @@ pub mod user;
 pub mod verification;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mapae_domain::user::PasswordPolicy;
 use mapae_domain::{Region, RegistrationPolicy, SessionPolicy, Timestamp, VerificationPolicy};
@@ -52,6 +53,8 @@ pub struct Settings {
     pub sms_regions: Vec<Region>,
     /// The services that may ask about tokens.
     pub clients: Vec<ServiceClient>,
+    /// How long what is kept of somebody who has left is kept still; nothing at all where zero.
+    pub withdrawal_grace: Duration,
     /// Whether a refresh token of SimpleJWT's form is replaced at each use. Its clients must then
     /// keep the one that they are given.
     pub simplejwt_rotates: bool,
@@ -68,6 +71,7 @@ impl Default for Settings {
             sms_regions: vec![Region::KR],
             clients: Vec::new(),
             simplejwt_rotates: false,
+            withdrawal_grace: Duration::ZERO,
         }
     }
 }

@@ -52,6 +52,7 @@ impl Retention {
     /// # Errors
     /// What the store says.
     pub async fn run_once(&self) -> Result<u64, StoreError> {
+        let erased = self.erase_one().await?;
         let before = self.before(self.settings.sessions);
         let mut work = self.store.begin().await?;
         let removed = work.delete_expired_sessions(before, self.settings.batch).await?;
@@ -59,7 +60,24 @@ impl Retention {
             work.commit().await?;
             tracing::debug!(removed, "expired sessions removed");
         }
-        Ok(removed)
+        Ok(removed + erased)
+    }
+
+    /// Erases the user who has left the longest and whose time has come, if there is one.
+    async fn erase_one(&self) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        let due = self.store.read().await?.users_to_erase(now, 1).await?;
+        let Some(id) = due.first() else { return Ok(0) };
+        let mut work = self.store.begin().await?;
+        // An operator may have let the user in again meanwhile.
+        if work.users_to_erase(now, 1).await?.first() != Some(id) {
+            return Ok(0);
+        }
+        work.erase_user(*id).await?;
+        work.commit().await?;
+        self.store.purge().await?;
+        tracing::info!(user = %id, "erased");
+        Ok(1)
     }
 
     /// Removes until `stop` is ready.

@@ -17,6 +17,8 @@ pub enum AuditKind {
     PasswordChanged,
     /// A new password was chosen by whoever proved a contact, and every session ended.
     PasswordReset,
+    /// The user has left.
+    UserWithdrawn,
     /// The user was disabled, and every session ended.
     UserDisabled,
     /// The user may log in again.
@@ -25,10 +27,11 @@ pub enum AuditKind {
 
 impl AuditKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::RefreshTokenReplayed,
         Self::PasswordChanged,
         Self::PasswordReset,
+        Self::UserWithdrawn,
         Self::UserDisabled,
         Self::UserEnabled,
     ];
@@ -39,6 +42,7 @@ impl AuditKind {
             Self::RefreshTokenReplayed => "refresh_token_replayed",
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
+            Self::UserWithdrawn => "user_withdrawn",
             Self::UserDisabled => "user_disabled",
             Self::UserEnabled => "user_enabled",
         }

@@ -11,6 +11,7 @@ mod cookie;
 mod cors;
 mod delivery;
 mod document;
+mod export;
 mod framework;
 mod hook;
 mod inbox;

@@ -219,6 +219,14 @@ pub(crate) struct RevokeReply {
     cleared: Option<Cookies>,
 }
 
+impl RevokeReply {
+    /// Has a browser forget the cookies that it has sent.
+    pub(crate) fn clearing(cookies: Cookies) -> Self {
+        let sent = cookies.access().is_some() || cookies.refresh().is_some();
+        Self { cleared: sent.then_some(cookies) }
+    }
+}
+
 impl IntoResponse for RevokeReply {
     fn into_response(self) -> Response {
         let mut response = NoContent.into_response();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use mapae_application::Application;
 use mapae_application::user::{
-    ChangePassword, ChangePasswordError, ChangeProfile, ChangeProfileError,
+    ChangePassword, ChangePasswordError, ChangeProfile, ChangeProfileError, ExportError,
+    WithdrawError,
 };
 use mapae_domain::{Channel, Timestamp, User};
 use poem::http::StatusCode;
@@ -16,9 +17,12 @@ use serde::{Deserialize, Deserializer};
 use crate::Tag;
 use crate::caller::{Caller, reauthentication_required};
 use crate::client::Client;
+use crate::cookie::Cookies;
+use crate::export::{AccountEvent, Events, ExportAnswer};
 use crate::payload::{ApiJson, NoContent, Reply, Secret};
 use crate::problem::{Failure, Problem, problems};
 use crate::time::rfc3339;
+use crate::token::RevokeReply;
 
 /// A contact of an account.
 #[derive(Object)]
@@ -173,6 +177,11 @@ problems! {
         413: "`body_too_large`: over 64 KiB.",
         415: "`unsupported_media_type`: not JSON.",
     }
+    /// Of leaving.
+    WithdrawProblems {
+        401: "`unauthenticated`: no good access token, or its session has ended; or `reauthentication_required`: the log-in is more than 10 minutes ago.",
+        403: "`csrf_refused`: the token is in a cookie, and the request comes from elsewhere.",
+    }
     /// Of changing one's password.
     PasswordProblems {
         400: "`validation_failed`, `malformed_json`, or `current_password_mismatch`.",
@@ -278,6 +287,62 @@ impl UserApi {
             Err(ChangePasswordError::Unavailable(error)) => {
                 Err(Problem::unavailable(&error).into())
             }
+        }
+    }
+
+    /// Leave
+    ///
+    /// Every session ends, and everything that is kept of the account is destroyed: at once, or after
+    /// the grace that the installation has set. Asks for a log-in that is not older than ten minutes.
+    #[oai(path = "/", method = "delete", operation_id = "withdraw")]
+    async fn withdraw(
+        &self,
+        application: Data<&Arc<Application>>,
+        Caller(caller): Caller,
+        cookies: Cookies,
+    ) -> Result<RevokeReply, Failure<WithdrawProblems>> {
+        match application.withdraw(&caller).await {
+            Ok(()) => Ok(RevokeReply::clearing(cookies)),
+            Err(WithdrawError::ReauthenticationRequired) => {
+                Err(reauthentication_required(&application).into())
+            }
+            Err(WithdrawError::SessionEnded) => {
+                let detail = "The session has ended. Please log in.";
+                Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail).into())
+            }
+            Err(WithdrawError::Unavailable(error)) => Err(Problem::unavailable(&error).into()),
+        }
+    }
+
+    /// What happened to your account
+    ///
+    /// Password changes, replayed tokens and the like, latest first, a hundred at the most.
+    #[oai(path = "/events", method = "get", operation_id = "listEvents")]
+    async fn events(
+        &self,
+        application: Data<&Arc<Application>>,
+        Caller(caller): Caller,
+    ) -> Result<Reply<200, Events>, Failure<MeProblems>> {
+        match application.events(&caller).await {
+            Ok(events) => {
+                Ok(Reply(Events { events: events.iter().map(AccountEvent::from).collect() }))
+            }
+            Err(ExportError::Unavailable(error)) => Err(Problem::unavailable(&error).into()),
+        }
+    }
+
+    /// Export
+    ///
+    /// Everything that is kept of the account, but for hashes of secrets.
+    #[oai(path = "/export", method = "get", operation_id = "exportAccount")]
+    async fn export(
+        &self,
+        application: Data<&Arc<Application>>,
+        Caller(caller): Caller,
+    ) -> Result<Reply<200, ExportAnswer>, Failure<MeProblems>> {
+        match application.export(&caller).await {
+            Ok(export) => Ok(Reply((&export).into())),
+            Err(ExportError::Unavailable(error)) => Err(Problem::unavailable(&error).into()),
         }
     }
 }

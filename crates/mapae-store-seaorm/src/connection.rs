@@ -172,6 +172,14 @@ impl Store for SeaOrmStore {
         Ok(Box::new(Transaction(transaction)))
     }
 
+    async fn purge(&self) -> Result<(), StoreError> {
+        // What was overwritten comes from the journal into the file, and the journal is cut to
+        // nothing. A reader that is in its midst keeps its part until the next time.
+        let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
+        self.writer.execute_unprepared(truncate).await.map_err(store_error)?;
+        Ok(())
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.readers.execute_unprepared("SELECT 1").await.map_err(store_error)?;
         let work = self.begin_immediate().await.map_err(store_error)?;
@@ -210,6 +218,8 @@ fn connect_options(
                 .synchronous(synchronous)
                 .busy_timeout(busy_timeout)
                 .foreign_keys(true)
+                // What is deleted is overwritten, and not only forgotten.
+                .pragma("secure_delete", "ON")
                 .statement_cache_capacity(256);
             let options = sqlx::ConnectOptions::disable_statement_logging(options);
             if query_only { options.pragma("query_only", "ON") } else { options }

@@ -8,7 +8,7 @@ use mapae_domain::{
 };
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QuerySelect as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde_json::{Value, json};
 
@@ -109,6 +109,20 @@ fn read_consents(text: &str) -> Result<Vec<Consent>, StoreError> {
 
 #[async_trait]
 impl RegistrationReads for Transaction {
+    async fn registrations_of_user(
+        &mut self,
+        user: UserId,
+    ) -> Result<Vec<Registration>, StoreError> {
+        let rows = Entity::find()
+            .filter(Column::UserId.eq(user.as_uuid()))
+            .order_by_asc(Column::CreatedAt)
+            .order_by_asc(Column::Id)
+            .all(&self.0)
+            .await
+            .map_err(store_error)?;
+        rows.into_iter().map(from_row).collect()
+    }
+
     async fn registration(
         &mut self,
         id: RegistrationId,

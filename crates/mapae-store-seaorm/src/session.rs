@@ -79,6 +79,17 @@ impl SessionReads for Transaction {
         Ok(Some((from_row(&row)?, self.with_contacts(owner).await?)))
     }
 
+    async fn sessions_of_user(&mut self, user: UserId) -> Result<Vec<Session>, StoreError> {
+        let rows = Entity::find()
+            .filter(Column::UserId.eq(user.as_uuid()))
+            .order_by_desc(Column::CreatedAt)
+            .order_by_desc(Column::Id)
+            .all(&self.0)
+            .await
+            .map_err(store_error)?;
+        rows.iter().map(from_row).collect()
+    }
+
     async fn open_sessions_of_user(
         &mut self,
         user: UserId,

@@ -6,14 +6,17 @@ use mapae_domain::{
     Channel, Consent, ConsentDocument, Contact, ContactId, Nickname, PasswordHash, PersonName,
     RegistrationId, Role, Timestamp, User, UserContact, UserId, Username,
 };
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue, ColumnTrait as _, Condition, EntityTrait as _,
-    IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
-use crate::convert::{channel, contact, counter, joined, known, locale, split};
-use crate::entity::{consent, user, user_contact, username};
+use crate::convert::{channel, contact, counter, instant, joined, known, locale, micros, split};
+use crate::entity::{
+    audit_entry, consent, outbox, registration, session, user, user_contact, username, verification,
+};
 use crate::error::store_error;
 use crate::transaction::Transaction;
 
@@ -29,6 +32,7 @@ fn to_row(user: &User) -> user::Model {
         status: record.status.as_str().to_owned(),
         password_hash: record.password_hash.as_ref().map(|hash| hash.as_str().to_owned()),
         auth_generation: i64::from(record.auth_generation),
+        erase_at: micros(record.erase_at),
         created_at: record.created_at.as_micros(),
         updated_at: record.updated_at.as_micros(),
         version: i64::from(record.version),
@@ -69,6 +73,7 @@ pub(crate) fn from_rows(
         password_hash: row.password_hash.map(PasswordHash::from_stored),
         auth_generation: counter(row.auth_generation)?,
         contacts: contacts.into_iter().map(held).collect::<Result<_, StoreError>>()?,
+        erase_at: instant(row.erase_at),
         created_at: Timestamp::from_micros(row.created_at),
         updated_at: Timestamp::from_micros(row.updated_at),
         version: counter(row.version)?,
@@ -119,6 +124,21 @@ impl UserReads for Transaction {
             Some(row) => self.user(UserId::from_uuid(row.user_id)).await,
             None => Ok(None),
         }
+    }
+
+    async fn users_to_erase(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let due = user::Entity::find()
+            .select_only()
+            .column(user::Column::Id)
+            .filter(user::Column::EraseAt.lte(now.as_micros()))
+            .order_by_asc(user::Column::EraseAt)
+            .limit(u64::from(limit));
+        let due: Vec<Uuid> = due.into_tuple().all(&self.0).await.map_err(store_error)?;
+        Ok(due.into_iter().map(UserId::from_uuid).collect())
     }
 
     async fn consents_of_user(&mut self, id: UserId) -> Result<Vec<Consent>, StoreError> {
@@ -239,6 +259,69 @@ impl UserWrites for Transaction {
             .await
             .map_err(store_error)?;
         if inserted == 1 { Ok(()) } else { Err(StoreError::Stale) }
+    }
+
+    async fn erase_user(&mut self, id: UserId) -> Result<(), StoreError> {
+        let (id, database) = (id.as_uuid(), &self.0);
+        let held = user_contact::Entity::find().filter(user_contact::Column::UserId.eq(id));
+        let held = held.all(database).await.map_err(store_error)?;
+        let mut verifications = Condition::any().add(verification::Column::UserId.eq(id));
+        let mut registrations = Condition::any().add(registration::Column::UserId.eq(id));
+        for row in &held {
+            verifications = verifications.add(
+                Condition::all()
+                    .add(verification::Column::Channel.eq(&*row.channel))
+                    .add(verification::Column::Contact.eq(&*row.contact)),
+            );
+            let column = match channel(&row.channel)? {
+                Channel::Email => registration::Column::Email,
+                Channel::Sms => registration::Column::Phone,
+            };
+            registrations = registrations.add(column.eq(&*row.contact));
+        }
+        let concerned = verification::Entity::find()
+            .select_only()
+            .column(verification::Column::Id)
+            .filter(verifications);
+        let concerned: Vec<Uuid> =
+            concerned.into_tuple().all(database).await.map_err(store_error)?;
+        let of_verification = outbox::Column::VerificationId.is_in(concerned.clone());
+        let delete = outbox::Entity::delete_many().filter(of_verification);
+        delete.exec(database).await.map_err(store_error)?;
+        let of_concerned = verification::Column::Id.is_in(concerned);
+        let delete = verification::Entity::delete_many().filter(of_concerned);
+        delete.exec(database).await.map_err(store_error)?;
+        // What other verifications of these registrations hold is theirs.
+        let void = registration::Entity::find()
+            .select_only()
+            .column(registration::Column::Id)
+            .filter(registrations);
+        let void: Vec<Uuid> = void.into_tuple().all(database).await.map_err(store_error)?;
+        let left = verification::Column::RegistrationId.is_in(void.clone());
+        let delete = verification::Entity::delete_many().filter(left);
+        delete.exec(database).await.map_err(store_error)?;
+        let reserved = username::Column::RegistrationId.is_in(void.clone());
+        let names = Condition::any().add(username::Column::UserId.eq(id)).add(reserved);
+        let delete = username::Entity::delete_many().filter(names);
+        delete.exec(database).await.map_err(store_error)?;
+        let delete =
+            registration::Entity::delete_many().filter(registration::Column::Id.is_in(void));
+        delete.exec(database).await.map_err(store_error)?;
+        let delete = consent::Entity::delete_many().filter(consent::Column::UserId.eq(id));
+        delete.exec(database).await.map_err(store_error)?;
+        let delete = session::Entity::delete_many().filter(session::Column::UserId.eq(id));
+        delete.exec(database).await.map_err(store_error)?;
+        let of_user = user_contact::Column::UserId.eq(id);
+        let delete = user_contact::Entity::delete_many().filter(of_user);
+        delete.exec(database).await.map_err(store_error)?;
+        let nowhere = audit_entry::Entity::update_many()
+            .col_expr(audit_entry::Column::Device, Expr::value(Option::<String>::None))
+            .col_expr(audit_entry::Column::Address, Expr::value(Option::<String>::None))
+            .filter(audit_entry::Column::UserId.eq(id));
+        nowhere.exec(database).await.map_err(store_error)?;
+        let delete = user::Entity::delete_by_id(id);
+        delete.exec(database).await.map_err(store_error)?;
+        Ok(())
     }
 
     async fn insert_consents(

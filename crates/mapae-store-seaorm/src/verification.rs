@@ -124,6 +124,20 @@ impl VerificationReads for Transaction {
         row.map(from_row).transpose()
     }
 
+    async fn verifications_of_user(
+        &mut self,
+        user: UserId,
+    ) -> Result<Vec<Verification>, StoreError> {
+        let rows = Entity::find()
+            .filter(Column::UserId.eq(user.as_uuid()))
+            .order_by_asc(Column::CreatedAt)
+            .order_by_asc(Column::Id)
+            .all(&self.0)
+            .await
+            .map_err(store_error)?;
+        rows.into_iter().map(from_row).collect()
+    }
+
     async fn verifications_of_registration(
         &mut self,
         id: RegistrationId,

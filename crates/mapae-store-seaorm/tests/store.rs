@@ -57,7 +57,7 @@ async fn the_schema_goes_up_and_down_and_up_again() {
     assert!(made >= 12, "{made} tables");
     store.unmigrate().await.expect("the way back");
     assert_eq!(rows(&look, tables).await.len(), 0);
-    assert_eq!(store.migrate().await.expect("the schema"), 12);
+    assert_eq!(store.migrate().await.expect("the schema"), 13);
     assert_eq!(rows(&look, tables).await.len(), made);
 }
 
@@ -76,7 +76,7 @@ async fn processes_that_start_together_migrate_once() {
     for start in starts {
         applied += start.await.expect("a start");
     }
-    assert_eq!(applied, 12);
+    assert_eq!(applied, 13);
 }
 
 #[tokio::test]
@@ -151,6 +151,9 @@ async fn every_hot_look_up_has_an_index() {
         "SELECT * FROM verifications WHERE link_hash = x'00' OR previous_link_hash = x'00'",
         "SELECT * FROM verifications WHERE registration_id = x'00' ORDER BY created_at, id",
         "UPDATE verifications SET standing = 'superseded' WHERE channel = 'email' AND contact = 'x' AND state = 'pending' AND standing = 'genuine' AND registration_id IS NOT NULL",
+        "SELECT id FROM users WHERE erase_at <= 1 ORDER BY erase_at LIMIT 10",
+        "SELECT id FROM verifications WHERE user_id = x'00' OR (channel = 'email' AND contact = 'x')",
+        "SELECT id FROM registrations WHERE user_id = x'00' OR email = 'x' OR phone = 'y'",
         "SELECT * FROM contact_sends WHERE contact_hash = x'00'",
         "SELECT * FROM sessions WHERE id = x'00'",
         "SELECT * FROM sessions WHERE user_id = x'00' AND ended_at IS NULL AND expires_at > 1 ORDER BY rotated_at DESC LIMIT 100",
@@ -174,4 +177,27 @@ async fn every_hot_look_up_has_an_index() {
         let scans = plan.iter().any(|step| step.starts_with("SCAN"));
         assert!(!scans && plan.iter().any(|step| step.contains("USING")), "{sql}: {plan:?}");
     }
+}
+
+/// Every table with a user's id is in the export (`crates/mapae-http/src/export.rs`) and goes when the
+/// user does (`erase_user`). A new one belongs into both, and into this list.
+#[tokio::test]
+async fn every_table_with_a_users_id_is_known_to_export_and_erasure() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let _store = open(folder.path()).await;
+    let look = look(folder.path()).await;
+    let sql = "SELECT m.name AS name FROM sqlite_master m JOIN pragma_table_info(m.name) c \
+               WHERE m.type = 'table' AND c.name = 'user_id' ORDER BY m.name";
+    let tables: Vec<String> =
+        rows(&look, sql).await.iter().map(|row| row.try_get("", "name").expect("a name")).collect();
+    let known = [
+        "audit_entries",
+        "consents",
+        "registrations",
+        "sessions",
+        "user_contacts",
+        "usernames",
+        "verifications",
+    ];
+    assert_eq!(tables, known);
 }

@@ -172,6 +172,7 @@ pub fn a_user(contacts: impl IntoIterator<Item = Contact>) -> User {
         password_hash: None,
         auth_generation: 0,
         contacts: contacts.into_iter().map(a_user_contact).collect(),
+        erase_at: None,
         created_at: START,
         updated_at: START,
         version: 0,

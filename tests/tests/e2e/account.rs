@@ -94,12 +94,13 @@ async fn an_old_log_in_is_told_to_log_in_again_and_how_recent_it_must_be() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_shut_out_while_refreshes_run_is_out_by_every_session_at_once() {
     let server = Arc::new(server().await);
-    for shut_out in ["disable", "change the password"] {
-        let pair = log_in(&server, "minji@example.com", PASSWORD).await.expect(200);
+    let mut password = PASSWORD.to_owned();
+    for shut_out in ["disable", "change the password", "reset", "leave"] {
+        let pair = log_in(&server, "minji@example.com", &password).await.expect(200);
         let stop = Arc::new(AtomicBool::new(false));
         let mut running = Vec::new();
         for _ in 0..6 {
-            let session = log_in(&server, "minji@example.com", PASSWORD).await.expect(200);
+            let session = log_in(&server, "minji@example.com", &password).await.expect(200);
             let (server, stop) = (Arc::clone(&server), Arc::clone(&stop));
             running.push(tokio::spawn(async move {
                 let mut refresh = session.text("refresh_token");
@@ -120,13 +121,33 @@ async fn whoever_is_shut_out_while_refreshes_run_is_out_by_every_session_at_once
             }));
         }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        if shut_out == "disable" {
-            let (ended_well, said, log) =
-                server.run_beside(&["user", "disable", "minji@example.com"]).await;
-            assert!(ended_well && said.contains("disabled"), "{log}");
-        } else {
-            let body = json!({"current_password": PASSWORD, "new_password": NEW});
-            change_password(&server, &pair.text("access_token"), &body).await.expect(204);
+        let access = pair.text("access_token");
+        match shut_out {
+            "disable" => {
+                let (ended_well, said, log) =
+                    server.run_beside(&["user", "disable", "minji@example.com"]).await;
+                assert!(ended_well && said.contains("disabled"), "{log}");
+            }
+            "change the password" => {
+                let body = json!({"current_password": password, "new_password": NEW});
+                change_password(&server, &access, &body).await.expect(204);
+                NEW.clone_into(&mut password);
+            }
+            "reset" => {
+                let body = json!({"login": "minji@example.com"});
+                let id = server.post("/v1/password-resets", &body).await.expect(202).text("id");
+                // After the mail of the sign-up and that of the change.
+                let code = server.messages("minji@example.com", 3).await.swap_remove(0).code();
+                let body = json!({"code": code, "new_password": PASSWORD});
+                let path = format!("/v1/password-resets/{id}/complete");
+                server.post(&path, &body).await.expect(204);
+                PASSWORD.clone_into(&mut password);
+            }
+            _ => {
+                let bearer = format!("Bearer {access}");
+                let headers = [("authorization", bearer.as_str())];
+                server.send(Method::DELETE, "/v1/me", &headers, None).await.expect(204);
+            }
         }
         // Whatever is asked from now on is asked afterwards.
         stop.store(true, Ordering::SeqCst);

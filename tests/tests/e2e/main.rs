@@ -22,6 +22,7 @@ mod session;
 mod simplejwt;
 mod token;
 mod verification;
+mod withdrawal;
 
 use mapae_e2e::{Answer, Server};
 use serde_json::json;

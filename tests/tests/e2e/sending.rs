@@ -32,7 +32,7 @@ fn by_ses(ses: &HttpStub) -> ServerOptions {
     ])
 }
 
-fn and_by_smtp(options: ServerOptions, smtp: &SmtpStub) -> ServerOptions {
+pub(crate) fn and_by_smtp(options: ServerOptions, smtp: &SmtpStub) -> ServerOptions {
     options.with_all(&[
         ("MAIL__FROM", "마패 <no-reply@example.com>"),
         ("MAIL__SMTP__HOST", "127.0.0.1"),

@@ -182,6 +182,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) tokens: TokensConfig,
     #[serde(default)]
+    pub(crate) withdrawal: WithdrawalConfig,
+    #[serde(default)]
     pub(crate) simplejwt: SimpleJwtConfig,
     #[serde(default)]
     pub(crate) clients: BTreeMap<String, ClientConfig>,
@@ -365,6 +367,20 @@ impl Default for TokensConfig {
     }
 }
 
+/// `[withdrawal]`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WithdrawalConfig {
+    /// How long what is kept of somebody who has left is kept still.
+    pub(crate) grace: Length,
+}
+
+impl Default for WithdrawalConfig {
+    fn default() -> Self {
+        Self { grace: Length(Duration::ZERO) }
+    }
+}
+
 /// `[simplejwt]`: the paths of djangorestframework-simplejwt, for clients that know no others.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -528,6 +544,9 @@ impl Config {
         if !(minute..=month).contains(&self.registration.lifetime.0) {
             return Err(invalid(&"registration.lifetime must be between 1m and 30d"));
         }
+        if self.withdrawal.grace.0 > month {
+            return Err(invalid(&"withdrawal.grace must be 30d at the most"));
+        }
         if self.clients.values().any(|client| client.secret.expose().len() < SHORTEST_SECRET) {
             let why =
                 "clients.NAME.secret must have 32 characters at least: openssl rand -base64 32";
@@ -565,6 +584,7 @@ impl Config {
             .map_err(|error| invalid(&error))?,
             password: PasswordPolicy { min_length: self.password.min_length },
             default_region: region(&registration.default_region, "registration.default_region")?,
+            withdrawal_grace: self.withdrawal.grace.0,
             simplejwt_rotates: self.simplejwt.rotate_refresh_tokens,
             clients: self
                 .clients

@@ -42,16 +42,19 @@ pub enum MessageContent {
 pub enum Notice {
     /// The password was changed.
     PasswordChanged,
+    /// The reader has left, and what was kept of them is destroyed.
+    Withdrawn,
 }
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 1] = [Self::PasswordChanged];
+    pub const ALL: [Self; 2] = [Self::PasswordChanged, Self::Withdrawn];
 
     /// The name that templates know it by.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::PasswordChanged => "password_changed",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }

@@ -53,6 +53,13 @@ pub trait Store: Send + Sync {
     /// [`StoreError::Unavailable`].
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
 
+    /// Sees that nothing of what was deleted is left in the store's files, as far as the store has a
+    /// say in that. What readers still look at may keep some of it until the next time.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn purge(&self) -> Result<(), StoreError>;
+
     /// Whether the store can be read and written now.
     ///
     /// # Errors
@@ -102,6 +109,12 @@ pub trait UnitOfWork:
 /// Registrations, to read.
 #[async_trait]
 pub trait RegistrationReads {
+    /// The registrations that became a user and are kept, oldest first.
+    async fn registrations_of_user(
+        &mut self,
+        user: UserId,
+    ) -> Result<Vec<Registration>, StoreError>;
+
     /// The registration of that id.
     async fn registration(
         &mut self,
@@ -134,6 +147,12 @@ pub trait VerificationReads {
         &mut self,
         id: VerificationId,
     ) -> Result<Option<Verification>, StoreError>;
+
+    /// Every verification that concerns a user and is kept, oldest first.
+    async fn verifications_of_user(
+        &mut self,
+        user: UserId,
+    ) -> Result<Vec<Verification>, StoreError>;
 
     /// The verifications that a registration waits for, oldest first.
     async fn verifications_of_registration(
@@ -208,6 +227,13 @@ pub trait UserReads {
     /// The user who holds that contact.
     async fn user_by_contact(&mut self, contact: &Contact) -> Result<Option<User>, StoreError>;
 
+    /// Up to `limit` users who have left and whose time has come at `now`, longest first.
+    async fn users_to_erase(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError>;
+
     /// The decisions of a user about documents, oldest first.
     async fn consents_of_user(&mut self, id: UserId) -> Result<Vec<Consent>, StoreError>;
 }
@@ -257,6 +283,12 @@ pub trait UserWrites {
         contact: &UserContact,
     ) -> Result<(), StoreError>;
 
+    /// Destroys everything that is kept of a user: the user, contacts, name, decisions, sessions,
+    /// verifications that concern the user or one of the contacts with what was to be sent of them,
+    /// and registrations that became the user or hold one of the contacts. Audit entries stay, without
+    /// from where.
+    async fn erase_user(&mut self, id: UserId) -> Result<(), StoreError>;
+
     /// Adds decisions to a user's history.
     async fn insert_consents(
         &mut self,
@@ -273,6 +305,9 @@ pub trait SessionReads {
         &mut self,
         id: SessionId,
     ) -> Result<Option<(Session, User)>, StoreError>;
+
+    /// Every session of a user that is kept, latest opened first.
+    async fn sessions_of_user(&mut self, user: UserId) -> Result<Vec<Session>, StoreError>;
 
     /// The sessions of a user that have neither ended nor expired at `now`, latest refreshed first;
     /// no more than a hundred.

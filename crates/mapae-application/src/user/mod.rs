@@ -1,10 +1,13 @@
 //! Users: what an account's owner sees and changes, and who may log in at all.
 
+mod export;
 mod password;
 mod profile;
 mod reset;
 mod status;
+mod withdraw;
 
+pub use export::{Export, ExportError};
 pub use password::{ChangePassword, ChangePasswordError};
 pub use profile::{ChangeProfile, ChangeProfileError};
 pub use reset::{
@@ -12,3 +15,4 @@ pub use reset::{
     RequestResetError, ResetProof,
 };
 pub use status::SetUserStatusError;
+pub use withdraw::WithdrawError;

@@ -46,6 +46,7 @@ impl Application {
                 let kind = match status {
                     UserStatus::Active => AuditKind::UserEnabled,
                     UserStatus::Disabled => AuditKind::UserDisabled,
+                    UserStatus::Withdrawn => AuditKind::UserWithdrawn,
                 };
                 let nobody = SessionClient::default();
                 self.note(&mut *work, kind, user.id(), None, &nobody, now).await?;

@@ -3,6 +3,8 @@
 mod name;
 mod password;
 
+use std::time::Duration;
+
 use crate::contact::{Channel, Contact};
 use crate::id::{ContactId, UserId};
 use crate::invalid::InvalidValue;
@@ -43,6 +45,8 @@ pub enum UserStatus {
     Active,
     /// Was shut out by an operator.
     Disabled,
+    /// Has left; what is kept of them is destroyed when its time has come.
+    Withdrawn,
 }
 
 impl UserStatus {
@@ -51,12 +55,15 @@ impl UserStatus {
         match self {
             Self::Active => "active",
             Self::Disabled => "disabled",
+            Self::Withdrawn => "withdrawn",
         }
     }
 
     /// The status of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Active, Self::Disabled].into_iter().find(|status| status.as_str() == name)
+        [Self::Active, Self::Disabled, Self::Withdrawn]
+            .into_iter()
+            .find(|status| status.as_str() == name)
     }
 }
 
@@ -94,6 +101,8 @@ pub struct UserRecord {
     pub auth_generation: u32,
     /// At most one contact a channel, each proved.
     pub contacts: Vec<UserContact>,
+    /// When everything that is kept of a user who has left is destroyed.
+    pub erase_at: Option<Timestamp>,
     /// When the registration was completed.
     pub created_at: Timestamp,
     /// When something here last changed.
@@ -193,12 +202,22 @@ impl User {
         Self(record)
     }
 
+    /// Leaves. Nobody logs in any more; what is kept is destroyed after `grace`, unless an operator
+    /// lets the user in again before.
+    #[must_use]
+    pub fn withdraw(self, grace: Duration, now: Timestamp) -> Self {
+        let mut record = self.with_status(UserStatus::Withdrawn, now).0;
+        record.erase_at = Some(now.plus(grace));
+        Self(record)
+    }
+
     /// Keeps the user from logging in, or lets them again. Whoever is logged in is logged out by
     /// either.
     #[must_use]
     pub fn with_status(self, status: UserStatus, now: Timestamp) -> Self {
         let mut record = self.0;
         record.status = status;
+        record.erase_at = None;
         record.auth_generation += 1;
         record.updated_at = now;
         record.version += 1;

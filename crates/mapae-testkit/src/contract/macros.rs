@@ -61,6 +61,9 @@ macro_rules! store_contract {
                 a_username_that_was_lost_is_not_assigned
                 a_username_is_reserved_once_among_many_at_once
                 decisions_are_kept_oldest_first
+                users_whose_time_has_come_are_found_longest_first
+                an_erased_user_leaves_nothing_but_bare_audit_entries
+                what_is_kept_of_a_user_is_found_by_the_user
             }
             session {
                 an_unknown_session_is_none

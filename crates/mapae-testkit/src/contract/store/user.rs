@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use mapae_application::ports::Store;
+use mapae_domain::registration::{RegistrationRecord, RegistrationState};
+use mapae_domain::session::SessionClient;
 use mapae_domain::user::{UserRecord, UserStatus};
+use mapae_domain::verification::{ConcernedUser, VerificationRecord};
 use mapae_domain::{
-    Channel, Contact, Locale, Nickname, PasswordHash, PersonName, RegistrationId, Role, User,
-    UserContact, UserId, Username,
+    AuditEntry, AuditId, AuditKind, Channel, Consent, ConsentDocument, Contact, Locale, Nickname,
+    PasswordHash, PersonName, Registration, RegistrationId, Role, User, UserContact, UserId,
+    Username, Verification,
 };
 
 use super::{a_stored_user, assert_stale, give_way, race, settled, stored};
@@ -53,6 +57,7 @@ fn a_full_user() -> User {
             held(build::unique_email().into(), 1),
             held(build::unique_phone().into(), 2),
         ],
+        erase_at: Some(build::after(2)),
         updated_at: build::after(3),
         version: 7,
         ..base.record().clone()
@@ -319,4 +324,137 @@ pub async fn decisions_are_kept_oldest_first(store: Arc<dyn Store>) {
     let mut view = store.read().await.unwrap();
     assert_eq!(view.consents_of_user(user.id()).await.unwrap(), history);
     assert_eq!(view.consents_of_user(other.id()).await.unwrap().len(), 1);
+}
+
+/// Users who have left are found when their time has come, longest first, and no more than asked for.
+pub async fn users_whose_time_has_come_are_found_longest_first(store: Arc<dyn Store>) {
+    let mut ids = Vec::new();
+    for seconds in [30, 10, 20] {
+        let user = a_stored_user(&store, [build::unique_email().into()]).await;
+        let left = User::from_record(UserRecord {
+            status: UserStatus::Withdrawn,
+            erase_at: Some(build::after(seconds)),
+            version: user.record().version + 1,
+            ..user.record().clone()
+        });
+        stored!(store, work => { work.update_user(&left).await.unwrap() });
+        ids.push(user.id());
+    }
+    a_stored_user(&store, [build::unique_email().into()]).await;
+    let due = async |seconds, limit| {
+        let mut view = store.read().await.unwrap();
+        view.users_to_erase(build::after(seconds), limit).await.unwrap()
+    };
+    assert!(due(9, 10).await.is_empty());
+    assert_eq!(due(20, 10).await, [ids[1], ids[2]]);
+    assert_eq!(due(99, 2).await, [ids[1], ids[2]]);
+    assert_eq!(due(99, 10).await, [ids[1], ids[2], ids[0]]);
+}
+
+/// Of a user who is erased nothing is found any more, by whatever it could be found; of others
+/// everything is.
+pub async fn an_erased_user_leaves_nothing_but_bare_audit_entries(store: Arc<dyn Store>) {
+    let mut users = Vec::new();
+    for _ in 0..2 {
+        let user = a_full_user();
+        register(&store, &user).await;
+        let contact = user.record().contacts[0].contact.clone();
+        let rival = build::a_registration(match &contact {
+            Contact::Email(email) => email.clone(),
+            Contact::Phone(_) => build::unique_email(),
+        });
+        let session = build::a_session(user.id());
+        let verification = build::a_verification(contact.clone(), None);
+        let of_rival = build::a_verification(contact.clone(), Some(rival.id()));
+        let message = build::a_message(Some(verification.id()), build::START);
+        let entry = AuditEntry {
+            id: AuditId::draw(build::START, &mut build::random),
+            at: build::START,
+            kind: AuditKind::PasswordChanged,
+            user: user.id(),
+            session: Some(session.id()),
+            client: SessionClient::new(Some("a device"), "203.0.113.7".parse().ok()),
+        };
+        let consent = Consent {
+            document: ConsentDocument::parse("terms", "1").expect("a document"),
+            accepted: true,
+            decided_at: build::START,
+            channel: None,
+        };
+        stored!(store, work => {
+            work.insert_registration(&rival).await.unwrap();
+            work.insert_session(&session).await.unwrap();
+            work.insert_verification(&verification).await.unwrap();
+            work.insert_verification(&of_rival).await.unwrap();
+            work.insert_message(&message).await.unwrap();
+            work.insert_audit_entry(&entry).await.unwrap();
+            work.insert_consents(user.id(), &[consent]).await.unwrap();
+        });
+        users.push((user, rival, session, verification, of_rival, message));
+    }
+    let (erased, ..) = &users[0];
+    stored!(store, work => { work.erase_user(erased.id()).await.unwrap() });
+    store.purge().await.unwrap();
+    for (nth, (user, rival, session, verification, of_rival, message)) in users.iter().enumerate() {
+        let is_there = nth == 1;
+        let mut view = store.read().await.unwrap();
+        assert_eq!(view.user(user.id()).await.unwrap().is_some(), is_there);
+        for held in &user.record().contacts {
+            assert_eq!(view.user_by_contact(&held.contact).await.unwrap().is_some(), is_there);
+        }
+        let name = user.record().username.as_ref().expect("a username");
+        assert_eq!(view.user_by_username(name).await.unwrap().is_some(), is_there);
+        assert_eq!(view.registration(rival.id()).await.unwrap().is_some(), is_there);
+        assert_eq!(view.session_and_user(session.id()).await.unwrap().is_some(), is_there);
+        assert_eq!(view.sessions_of_user(user.id()).await.unwrap().is_empty(), !is_there);
+        for id in [verification.id(), of_rival.id()] {
+            assert_eq!(view.verification(id).await.unwrap().is_some(), is_there);
+        }
+        assert_eq!(view.message(message.id()).await.unwrap().is_some(), is_there);
+        assert_eq!(view.consents_of_user(user.id()).await.unwrap().is_empty(), !is_there);
+        let entry = view.audit_of_user(user.id(), 1).await.unwrap().swap_remove(0);
+        assert_eq!(entry.client != SessionClient::default(), is_there);
+    }
+    // Whoever comes next can have the contact and the name.
+    let next = User::from_record(UserRecord {
+        contacts: vec![build::a_user_contact(erased.record().contacts[0].contact.clone())],
+        username: erased.record().username.clone(),
+        ..build::a_user([]).record().clone()
+    });
+    register(&store, &next).await;
+    assert_eq!(read(&store, next.id()).await, next);
+}
+
+/// Everything that is kept of a user is found by the user.
+pub async fn what_is_kept_of_a_user_is_found_by_the_user(store: Arc<dyn Store>) {
+    let user = a_stored_user(&store, [build::unique_email().into()]).await;
+    let contact = user.record().contacts[0].contact.clone();
+    let concerned = Verification::from_record(VerificationRecord {
+        user: Some(ConcernedUser::of(&user)),
+        ..build::a_verification(contact.clone(), None).record().clone()
+    });
+    let other = build::a_verification(contact, None);
+    let sessions = [build::a_session(user.id()), build::a_session(user.id())];
+    let became = Registration::from_record(RegistrationRecord {
+        state: RegistrationState::Completed { user: user.id(), at: build::START },
+        ..build::a_registration(build::unique_email()).record().clone()
+    });
+    stored!(store, work => {
+        work.insert_verification(&concerned).await.unwrap();
+        work.insert_verification(&other).await.unwrap();
+        work.insert_registration(&became).await.unwrap();
+        for session in &sessions {
+            work.insert_session(session).await.unwrap();
+        }
+    });
+    a_stored_user(&store, [build::unique_email().into()]).await;
+    let mut view = store.read().await.unwrap();
+    let found = view.verifications_of_user(user.id()).await.unwrap();
+    assert_eq!(found.iter().map(Verification::id).collect::<Vec<_>>(), [concerned.id()]);
+    assert_eq!(view.registrations_of_user(user.id()).await.unwrap(), [became]);
+    let mut found = view.sessions_of_user(user.id()).await.unwrap();
+    found.sort_by_key(mapae_domain::Session::id);
+    let mut kept = sessions.to_vec();
+    kept.sort_by_key(mapae_domain::Session::id);
+    assert_eq!(found, kept);
 }

@@ -121,6 +121,10 @@ impl Store for MemoryStore {
         Ok(Box::new(Transaction { state, shared, stale: false, turn: Some(turn) }))
     }
 
+    async fn purge(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         Ok(())
     }

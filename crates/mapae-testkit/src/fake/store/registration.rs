@@ -1,12 +1,22 @@
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{RegistrationReads, RegistrationWrites};
-use mapae_domain::{Registration, RegistrationId};
+use mapae_domain::{Registration, RegistrationId, UserId};
 
 use super::{STORED_TWICE, Transaction};
 
 #[async_trait]
 impl RegistrationReads for Transaction {
+    async fn registrations_of_user(
+        &mut self,
+        user: UserId,
+    ) -> Result<Vec<Registration>, StoreError> {
+        let became = |one: &&Registration| one.user() == Some(user);
+        let mut found: Vec<_> = self.state.registrations.values().filter(became).cloned().collect();
+        found.sort_by_key(|one| (one.record().created_at, one.id()));
+        Ok(found)
+    }
+
     async fn registration(
         &mut self,
         id: RegistrationId,

@@ -20,6 +20,13 @@ impl SessionReads for Transaction {
         Ok(with_user)
     }
 
+    async fn sessions_of_user(&mut self, user: UserId) -> Result<Vec<Session>, StoreError> {
+        let of_user = self.state.sessions.values().filter(|one| one.record().user == user);
+        let mut found: Vec<_> = of_user.cloned().collect();
+        found.sort_by_key(|one| std::cmp::Reverse((one.record().created_at, one.id())));
+        Ok(found)
+    }
+
     async fn open_sessions_of_user(
         &mut self,
         user: UserId,

@@ -2,8 +2,9 @@ use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{UserReads, UserWrites};
 use mapae_domain::user::UserRecord;
+use mapae_domain::verification::VerificationRecord;
 use mapae_domain::{
-    Consent, Contact, RegistrationId, Timestamp, User, UserContact, UserId, Username,
+    Consent, Contact, Registration, RegistrationId, Timestamp, User, UserContact, UserId, Username,
 };
 
 use super::{STORED_TWICE, State, Transaction, UsernameHolder};
@@ -31,6 +32,19 @@ impl UserReads for Transaction {
 
     async fn user_by_contact(&mut self, contact: &Contact) -> Result<Option<User>, StoreError> {
         Ok(self.state.holder(contact).cloned())
+    }
+
+    async fn users_to_erase(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let due = |user: &User| user.record().erase_at.filter(|at| at.is_expired(now));
+        let users = self.state.users.values();
+        let mut found: Vec<_> = users.filter_map(|user| Some((due(user)?, user.id()))).collect();
+        found.sort_unstable();
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(found.into_iter().map(|(_, id)| id).collect())
     }
 
     async fn consents_of_user(&mut self, id: UserId) -> Result<Vec<Consent>, StoreError> {
@@ -113,6 +127,49 @@ impl UserWrites for Transaction {
         let mut record = stored.record().clone();
         record.contacts.push(contact.clone());
         self.write().users.insert(user, User::from_record(record));
+        Ok(())
+    }
+
+    async fn erase_user(&mut self, id: UserId) -> Result<(), StoreError> {
+        let state = self.write();
+        let Some(user) = state.users.remove(&id) else { return Ok(()) };
+        let contacts: Vec<_> =
+            user.record().contacts.iter().map(|held| held.contact.clone()).collect();
+        let holds = |one: &Registration| {
+            let record = one.record();
+            let email = record.email.as_ref().map(|claim| Contact::Email(claim.contact.clone()));
+            let phone = record.phone.as_ref().map(|claim| Contact::Phone(claim.contact.clone()));
+            one.user() == Some(id)
+                || [email, phone].into_iter().flatten().any(|one| contacts.contains(&one))
+        };
+        let void: Vec<RegistrationId> =
+            state.registrations.values().filter(|one| holds(one)).map(Registration::id).collect();
+        let concerned = |record: &VerificationRecord| {
+            record.user.is_some_and(|user| user.id == id) || contacts.contains(&record.contact)
+        };
+        let messages: Vec<_> = state
+            .verifications
+            .values()
+            .filter(|one| concerned(one.record()))
+            .map(mapae_domain::Verification::id)
+            .collect();
+        state.outbox.retain(|_, message| {
+            message.record().verification.is_none_or(|of| !messages.contains(&of))
+        });
+        state.verifications.retain(|_, one| {
+            let record = one.record();
+            !concerned(record) && record.registration.is_none_or(|of| !void.contains(&of))
+        });
+        state.registrations.retain(|id, _| !void.contains(id));
+        state.usernames.retain(|_, holder| match holder {
+            UsernameHolder::User(user) => *user != id,
+            UsernameHolder::Registration { id, .. } => !void.contains(id),
+        });
+        state.consents.remove(&id);
+        state.sessions.retain(|_, session| session.record().user != id);
+        for entry in state.audit.iter_mut().filter(|entry| entry.user == id) {
+            entry.client = mapae_domain::session::SessionClient::default();
+        }
         Ok(())
     }
 

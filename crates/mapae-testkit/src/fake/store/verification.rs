@@ -2,7 +2,9 @@ use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{SendAllowance, VerificationReads, VerificationWrites};
 use mapae_domain::verification::{Standing, VerificationRecord, VerificationState};
-use mapae_domain::{Contact, RegistrationId, SecretHash, Timestamp, Verification, VerificationId};
+use mapae_domain::{
+    Contact, RegistrationId, SecretHash, Timestamp, UserId, Verification, VerificationId,
+};
 
 use super::{STORED_TWICE, SendWindow, Transaction};
 
@@ -13,6 +15,17 @@ impl VerificationReads for Transaction {
         id: VerificationId,
     ) -> Result<Option<Verification>, StoreError> {
         Ok(self.state.verifications.get(&id).cloned())
+    }
+
+    async fn verifications_of_user(
+        &mut self,
+        user: UserId,
+    ) -> Result<Vec<Verification>, StoreError> {
+        let concerns = |one: &&Verification| one.record().user.is_some_and(|of| of.id == user);
+        let mut found: Vec<_> =
+            self.state.verifications.values().filter(concerns).cloned().collect();
+        found.sort_by_key(|one| (one.record().created_at, one.id()));
+        Ok(found)
     }
 
     async fn verifications_of_registration(
