@@ -17,6 +17,7 @@ mod m20261121_000010_session_clients;
 mod m20261121_000011_key_lives;
 mod m20261121_000012_audit;
 mod m20261121_000013_erasure;
+mod m20261121_000014_contact_undos;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000011_key_lives::Migration),
             Box::new(m20261121_000012_audit::Migration),
             Box::new(m20261121_000013_erasure::Migration),
+            Box::new(m20261121_000014_contact_undos::Migration),
         ]
     }
 }

@@ -17,6 +17,13 @@ pub enum AuditKind {
     PasswordChanged,
     /// A new password was chosen by whoever proved a contact, and every session ended.
     PasswordReset,
+    /// A contact was added or changed.
+    ContactChanged,
+    /// A contact was removed.
+    ContactRemoved,
+    /// A change of a contact was undone by who held the old one: every session ended, and the
+    /// password is worth nothing any more.
+    ContactRestored,
     /// The user has left.
     UserWithdrawn,
     /// The user was disabled, and every session ended.
@@ -27,10 +34,13 @@ pub enum AuditKind {
 
 impl AuditKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::RefreshTokenReplayed,
         Self::PasswordChanged,
         Self::PasswordReset,
+        Self::ContactChanged,
+        Self::ContactRemoved,
+        Self::ContactRestored,
         Self::UserWithdrawn,
         Self::UserDisabled,
         Self::UserEnabled,
@@ -42,6 +52,9 @@ impl AuditKind {
             Self::RefreshTokenReplayed => "refresh_token_replayed",
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
+            Self::ContactChanged => "contact_changed",
+            Self::ContactRemoved => "contact_removed",
+            Self::ContactRestored => "contact_restored",
             Self::UserWithdrawn => "user_withdrawn",
             Self::UserDisabled => "user_disabled",
             Self::UserEnabled => "user_enabled",

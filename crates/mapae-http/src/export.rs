@@ -2,6 +2,7 @@
 
 use mapae_application::user::Export;
 use mapae_domain::session::SessionRecord;
+use mapae_domain::user::ContactUndo;
 use mapae_domain::{AuditEntry, Consent, Registration, Timestamp, Verification};
 use poem_openapi::Object;
 use poem_openapi::types::Example;
@@ -218,6 +219,33 @@ impl From<&Verification> for ExportedVerification {
     }
 }
 
+/// A contact that an account held before.
+#[derive(Object)]
+pub(crate) struct PreviousContact {
+    /// `email` or `sms`.
+    channel: String,
+    /// The address or number.
+    value: String,
+    /// When it was proved (RFC 3339, UTC).
+    verified_at: String,
+    /// When it was changed or removed (RFC 3339, UTC).
+    changed_at: String,
+    /// Until when that can be undone (RFC 3339, UTC).
+    undo_until: String,
+}
+
+impl From<&ContactUndo> for PreviousContact {
+    fn from(undo: &ContactUndo) -> Self {
+        Self {
+            channel: undo.contact.contact.channel().as_str().to_owned(),
+            value: undo.contact.contact.as_str().to_owned(),
+            verified_at: rfc3339(undo.contact.verified_at),
+            changed_at: rfc3339(undo.changed_at),
+            undo_until: rfc3339(undo.expires_at),
+        }
+    }
+}
+
 /// Everything that is kept of an account.
 #[derive(Object)]
 #[oai(rename = "Export", example)]
@@ -236,6 +264,8 @@ pub(crate) struct ExportAnswer {
     registrations: Vec<ExportedRegistration>,
     /// The proofs that were asked for.
     verifications: Vec<ExportedVerification>,
+    /// The contacts that it held before, and may have back for a while.
+    previous_contacts: Vec<PreviousContact>,
 }
 
 impl Example for ExportAnswer {
@@ -255,6 +285,7 @@ impl Example for ExportAnswer {
             events: vec![an_event()],
             registrations: Vec::new(),
             verifications: Vec::new(),
+            previous_contacts: Vec::new(),
         }
     }
 }
@@ -269,6 +300,7 @@ impl From<&Export> for ExportAnswer {
             events: export.events.iter().map(AccountEvent::from).collect(),
             registrations: export.registrations.iter().map(ExportedRegistration::from).collect(),
             verifications: export.verifications.iter().map(ExportedVerification::from).collect(),
+            previous_contacts: export.previous_contacts.iter().map(PreviousContact::from).collect(),
         }
     }
 }

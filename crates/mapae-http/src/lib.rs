@@ -7,6 +7,7 @@
 mod allow;
 mod caller;
 mod client;
+mod contact;
 mod cookie;
 mod cors;
 mod delivery;
@@ -98,6 +99,7 @@ type Apis = (
     token::TokenApi,
     user::UserApi,
     reset::ResetApi,
+    contact::ContactApi,
     session::SessionApi,
     oauth::OAuthApi,
     hook::HookApi,
@@ -121,6 +123,7 @@ const APIS: Apis = (
     token::TokenApi,
     user::UserApi,
     reset::ResetApi,
+    contact::ContactApi,
     session::SessionApi,
     oauth::OAuthApi,
     hook::HookApi,
@@ -159,13 +162,15 @@ pub fn service(
         &[
             ("/verify/email", "GET, HEAD, POST"),
             ("/reset/password", "GET, HEAD, POST"),
+            ("/undo/contact", "GET, HEAD, POST"),
             ("/dev/inbox", "GET, HEAD"),
             ("/docs", "GET, HEAD"),
         ],
     ));
     let document: Arc<str> = document.to_string().into();
     let routes = pages::docs_routes(routes, &swagger_page, document);
-    let routes = pages::asset_routes(pages::reset_routes(pages::verify_routes(routes)));
+    let routes =
+        pages::asset_routes(pages::undo_routes(pages::reset_routes(pages::verify_routes(routes))));
     let routes = match &settings.simplejwt {
         Some(bridge) => simplejwt::routes(routes, bridge),
         None => routes,

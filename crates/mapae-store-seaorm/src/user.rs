@@ -1,21 +1,25 @@
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{UserReads, UserWrites};
-use mapae_domain::user::{UserRecord, UserStatus};
+use mapae_domain::user::{ContactUndo, UserRecord, UserStatus};
 use mapae_domain::{
     Channel, Consent, ConsentDocument, Contact, ContactId, Nickname, PasswordHash, PersonName,
-    RegistrationId, Role, Timestamp, User, UserContact, UserId, Username,
+    Purpose, RegistrationId, Role, SecretHash, Timestamp, User, UserContact, UserId, Username,
+    VerificationId,
 };
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue, ColumnTrait as _, Condition, EntityTrait as _,
     IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
-use crate::convert::{channel, contact, counter, instant, joined, known, locale, micros, split};
+use crate::convert::{
+    bytes, channel, contact, counter, hash, instant, joined, known, locale, micros, split,
+};
 use crate::entity::{
-    audit_entry, consent, outbox, registration, session, user, user_contact, username, verification,
+    audit_entry, consent, contact_undo, outbox, registration, session, user, user_contact,
+    username, verification,
 };
 use crate::error::store_error;
 use crate::transaction::Transaction;
@@ -80,6 +84,20 @@ pub(crate) fn from_rows(
     }))
 }
 
+fn undo_from_row(row: &contact_undo::Model) -> Result<ContactUndo, StoreError> {
+    Ok(ContactUndo {
+        key: hash(&row.key_hash)?,
+        user: UserId::from_uuid(row.user_id),
+        contact: UserContact {
+            id: ContactId::from_uuid(row.contact_id),
+            contact: contact(&row.channel, &row.contact)?,
+            verified_at: Timestamp::from_micros(row.verified_at),
+        },
+        changed_at: Timestamp::from_micros(row.changed_at),
+        expires_at: Timestamp::from_micros(row.expires_at),
+    })
+}
+
 impl Transaction {
     /// A user's row with the contacts.
     pub(crate) async fn with_contacts(&self, row: user::Model) -> Result<User, StoreError> {
@@ -124,6 +142,17 @@ impl UserReads for Transaction {
             Some(row) => self.user(UserId::from_uuid(row.user_id)).await,
             None => Ok(None),
         }
+    }
+
+    async fn contact_undos_of_user(&mut self, id: UserId) -> Result<Vec<ContactUndo>, StoreError> {
+        let rows = contact_undo::Entity::find()
+            .filter(contact_undo::Column::UserId.eq(id.as_uuid()))
+            .order_by_desc(contact_undo::Column::ChangedAt)
+            .order_by_asc(contact_undo::Column::KeyHash)
+            .all(&self.0)
+            .await
+            .map_err(store_error)?;
+        rows.iter().map(undo_from_row).collect()
     }
 
     async fn users_to_erase(
@@ -261,6 +290,77 @@ impl UserWrites for Transaction {
         if inserted == 1 { Ok(()) } else { Err(StoreError::Stale) }
     }
 
+    async fn delete_user_contact(
+        &mut self,
+        user: UserId,
+        contact: ContactId,
+    ) -> Result<(), StoreError> {
+        let delete = user_contact::Entity::delete_many()
+            .filter(user_contact::Column::Id.eq(contact.as_uuid()))
+            .filter(user_contact::Column::UserId.eq(user.as_uuid()));
+        delete.exec(&self.0).await.map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn insert_contact_undo(&mut self, undo: &ContactUndo) -> Result<(), StoreError> {
+        let row = contact_undo::Model {
+            key_hash: bytes(&undo.key),
+            user_id: undo.user.as_uuid(),
+            channel: undo.contact.contact.channel().as_str().to_owned(),
+            contact: undo.contact.contact.as_str().to_owned(),
+            contact_id: undo.contact.id.as_uuid(),
+            verified_at: undo.contact.verified_at.as_micros(),
+            changed_at: undo.changed_at.as_micros(),
+            expires_at: undo.expires_at.as_micros(),
+        };
+        let row = row.into_active_model().reset_all();
+        contact_undo::Entity::insert(row)
+            .exec_without_returning(&self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn claim_contact_undo(
+        &mut self,
+        key: &SecretHash,
+    ) -> Result<Option<ContactUndo>, StoreError> {
+        let find = contact_undo::Entity::find_by_id(bytes(key));
+        let Some(row) = find.one(&self.0).await.map_err(store_error)? else { return Ok(None) };
+        let claimed = contact_undo::Entity::delete_by_id(bytes(key));
+        let claimed = claimed.exec(&self.0).await.map_err(store_error)?;
+        if claimed.rows_affected != 1 {
+            return Ok(None);
+        }
+        let later = contact_undo::Entity::delete_many()
+            .filter(contact_undo::Column::UserId.eq(row.user_id))
+            .filter(contact_undo::Column::Channel.eq(&*row.channel))
+            .filter(contact_undo::Column::ChangedAt.gte(row.changed_at));
+        later.exec(&self.0).await.map_err(store_error)?;
+        undo_from_row(&row).map(Some)
+    }
+
+    async fn cancel_contact_changes(
+        &mut self,
+        user: UserId,
+        channel: Channel,
+        except: VerificationId,
+    ) -> Result<(), StoreError> {
+        let cancel = verification::Entity::update_many()
+            .col_expr(verification::Column::State, Expr::value("cancelled"))
+            .col_expr(
+                verification::Column::Version,
+                Expr::col(verification::Column::Version).add(1),
+            )
+            .filter(verification::Column::UserId.eq(user.as_uuid()))
+            .filter(verification::Column::Channel.eq(channel.as_str()))
+            .filter(verification::Column::Purpose.eq(Purpose::ContactChange.as_str()))
+            .filter(verification::Column::State.eq("pending"))
+            .filter(verification::Column::Id.ne(except.as_uuid()));
+        cancel.exec(&self.0).await.map_err(store_error)?;
+        Ok(())
+    }
+
     async fn erase_user(&mut self, id: UserId) -> Result<(), StoreError> {
         let (id, database) = (id.as_uuid(), &self.0);
         let held = user_contact::Entity::find().filter(user_contact::Column::UserId.eq(id));
@@ -313,6 +413,9 @@ impl UserWrites for Transaction {
         delete.exec(database).await.map_err(store_error)?;
         let of_user = user_contact::Column::UserId.eq(id);
         let delete = user_contact::Entity::delete_many().filter(of_user);
+        delete.exec(database).await.map_err(store_error)?;
+        let of_user = contact_undo::Column::UserId.eq(id);
+        let delete = contact_undo::Entity::delete_many().filter(of_user);
         delete.exec(database).await.map_err(store_error)?;
         let nowhere = audit_entry::Entity::update_many()
             .col_expr(audit_entry::Column::Device, Expr::value(Option::<String>::None))

@@ -57,7 +57,7 @@ async fn the_schema_goes_up_and_down_and_up_again() {
     assert!(made >= 12, "{made} tables");
     store.unmigrate().await.expect("the way back");
     assert_eq!(rows(&look, tables).await.len(), 0);
-    assert_eq!(store.migrate().await.expect("the schema"), 13);
+    assert_eq!(store.migrate().await.expect("the schema"), 14);
     assert_eq!(rows(&look, tables).await.len(), made);
 }
 
@@ -76,7 +76,7 @@ async fn processes_that_start_together_migrate_once() {
     for start in starts {
         applied += start.await.expect("a start");
     }
-    assert_eq!(applied, 13);
+    assert_eq!(applied, 14);
 }
 
 #[tokio::test]
@@ -154,6 +154,8 @@ async fn every_hot_look_up_has_an_index() {
         "SELECT id FROM users WHERE erase_at <= 1 ORDER BY erase_at LIMIT 10",
         "SELECT id FROM verifications WHERE user_id = x'00' OR (channel = 'email' AND contact = 'x')",
         "SELECT id FROM registrations WHERE user_id = x'00' OR email = 'x' OR phone = 'y'",
+        "SELECT * FROM contact_undos WHERE key_hash = x'00'",
+        "DELETE FROM contact_undos WHERE user_id = x'00' AND channel = 'email' AND changed_at >= 1",
         "SELECT * FROM contact_sends WHERE contact_hash = x'00'",
         "SELECT * FROM sessions WHERE id = x'00'",
         "SELECT * FROM sessions WHERE user_id = x'00' AND ended_at IS NULL AND expires_at > 1 ORDER BY rotated_at DESC LIMIT 100",
@@ -193,6 +195,7 @@ async fn every_table_with_a_users_id_is_known_to_export_and_erasure() {
     let known = [
         "audit_entries",
         "consents",
+        "contact_undos",
         "registrations",
         "sessions",
         "user_contacts",

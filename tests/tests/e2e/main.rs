@@ -3,6 +3,7 @@
 
 mod account;
 mod bad_input;
+mod contact;
 mod contract;
 mod cookie;
 mod crash;

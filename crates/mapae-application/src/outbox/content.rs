@@ -42,18 +42,37 @@ pub enum MessageContent {
 pub enum Notice {
     /// The password was changed.
     PasswordChanged,
+    /// The reader's contact was replaced by another; the link has it back.
+    ContactChanged,
+    /// Another contact was added to the reader's account.
+    ContactAdded,
+    /// The reader's contact was removed; the link has it back.
+    ContactRemoved,
+    /// A change was undone: the reader's contact is back, and a password has to be chosen.
+    ContactRestored,
     /// The reader has left, and what was kept of them is destroyed.
     Withdrawn,
 }
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 2] = [Self::PasswordChanged, Self::Withdrawn];
+    pub const ALL: [Self; 6] = [
+        Self::PasswordChanged,
+        Self::ContactChanged,
+        Self::ContactAdded,
+        Self::ContactRemoved,
+        Self::ContactRestored,
+        Self::Withdrawn,
+    ];
 
     /// The name that templates know it by.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::PasswordChanged => "password_changed",
+            Self::ContactChanged => "contact_changed",
+            Self::ContactAdded => "contact_added",
+            Self::ContactRemoved => "contact_removed",
+            Self::ContactRestored => "contact_restored",
             Self::Withdrawn => "withdrawn",
         }
     }

@@ -10,10 +10,11 @@ use std::error::Error;
 use async_trait::async_trait;
 use mapae_domain::outbox::Lease;
 use mapae_domain::session::SessionEnd;
+use mapae_domain::user::ContactUndo;
 use mapae_domain::{
-    AuditEntry, Channel, Consent, Contact, Deliverability, Delivery, DeliveryStatus, MessageId,
-    OutboxMessage, Registration, RegistrationId, SecretHash, Session, SessionId, Timestamp, User,
-    UserContact, UserId, Username, Verification, VerificationId,
+    AuditEntry, Channel, Consent, Contact, ContactId, Deliverability, Delivery, DeliveryStatus,
+    MessageId, OutboxMessage, Registration, RegistrationId, SecretHash, Session, SessionId,
+    Timestamp, User, UserContact, UserId, Username, Verification, VerificationId,
 };
 
 use crate::idempotency::{IdempotencyClaim, IdempotencyOutcome};
@@ -227,6 +228,9 @@ pub trait UserReads {
     /// The user who holds that contact.
     async fn user_by_contact(&mut self, contact: &Contact) -> Result<Option<User>, StoreError>;
 
+    /// The contacts that were taken from a user and may come back or might have, latest first.
+    async fn contact_undos_of_user(&mut self, id: UserId) -> Result<Vec<ContactUndo>, StoreError>;
+
     /// Up to `limit` users who have left and whose time has come at `now`, longest first.
     async fn users_to_erase(
         &mut self,
@@ -281,6 +285,32 @@ pub trait UserWrites {
         &mut self,
         user: UserId,
         contact: &UserContact,
+    ) -> Result<(), StoreError>;
+
+    /// Deletes a contact of a user's.
+    async fn delete_user_contact(
+        &mut self,
+        user: UserId,
+        contact: ContactId,
+    ) -> Result<(), StoreError>;
+
+    /// Keeps a contact that was taken from a user.
+    async fn insert_contact_undo(&mut self, undo: &ContactUndo) -> Result<(), StoreError>;
+
+    /// Takes the contact of that key out, with all that were taken from the same user and channel
+    /// since: one atomic step, so that a key is worth something once. Gives the key's own.
+    async fn claim_contact_undo(
+        &mut self,
+        key: &SecretHash,
+    ) -> Result<Option<ContactUndo>, StoreError>;
+
+    /// Gives up what verifications to change a contact of that channel a user has begun and not
+    /// proved, but for `except`.
+    async fn cancel_contact_changes(
+        &mut self,
+        user: UserId,
+        channel: Channel,
+        except: VerificationId,
     ) -> Result<(), StoreError>;
 
     /// Destroys everything that is kept of a user: the user, contacts, name, decisions, sessions,

@@ -1,4 +1,5 @@
 use mapae_domain::session::SessionRecord;
+use mapae_domain::user::ContactUndo;
 use mapae_domain::{AuditEntry, Consent, Registration, User, Verification};
 
 use crate::Application;
@@ -20,6 +21,8 @@ pub struct Export {
     pub registrations: Vec<Registration>,
     /// The proofs that were asked for.
     pub verifications: Vec<Verification>,
+    /// The contacts that it held before and may have back.
+    pub previous_contacts: Vec<ContactUndo>,
 }
 
 /// Why nothing is exported or listed.
@@ -53,6 +56,7 @@ impl Application {
             events: view.audit_of_user(id, MOST_EXPORTED).await?,
             registrations: view.registrations_of_user(id).await?,
             verifications: view.verifications_of_user(id).await?,
+            previous_contacts: view.contact_undos_of_user(id).await?,
         })
     }
 

@@ -1,5 +1,6 @@
 //! Users: what an account's owner sees and changes, and who may log in at all.
 
+mod contact;
 mod export;
 mod password;
 mod profile;
@@ -7,6 +8,7 @@ mod reset;
 mod status;
 mod withdraw;
 
+pub use contact::{ChangeContact, ContactError, UndoContactError};
 pub use export::{Export, ExportError};
 pub use password::{ChangePassword, ChangePasswordError};
 pub use profile::{ChangeProfile, ChangeProfileError};

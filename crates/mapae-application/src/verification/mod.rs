@@ -142,15 +142,28 @@ impl Application {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let Some(held) = user.record().contacts.first() else { return Ok(()) };
+        let (to, locale) = (&held.contact, user.record().locale);
+        self.queue_notice_to(work, to, locale, notice, None, now).await
+    }
+
+    /// Queues a notice to a contact, with the key of a link that undoes what it tells of.
+    pub(crate) async fn queue_notice_to(
+        &self,
+        work: &mut dyn UnitOfWork,
+        to: &Contact,
+        locale: Locale,
+        notice: Notice,
+        undo_key: Option<&LinkKey>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let content = MessageContent::Notice {
             notice: notice.as_str().to_owned(),
             at: now.as_seconds(),
-            undo_key: None,
+            undo_key: undo_key.map(|key| URL_SAFE_NO_PAD.encode(key.expose())),
         };
         let id = MessageId::draw(now, &mut self.random());
-        let sealed = self.seal_message(id, &held.contact, user.record().locale, content);
-        let deadline = now.plus(NOTICE_LIFETIME);
-        let channel = held.contact.channel();
+        let sealed = self.seal_message(id, to, locale, content);
+        let (channel, deadline) = (to.channel(), now.plus(NOTICE_LIFETIME));
         work.insert_message(&OutboxMessage::queue(id, channel, None, sealed, deadline, now)).await
     }
 

@@ -1,6 +1,6 @@
 use mapae_domain::verification::{Proof, ProofRefused};
 use mapae_domain::{
-    Code, ContactId, InvalidValue, Registration, Timestamp, UserContact, Verification,
+    Code, ContactId, InvalidValue, Purpose, Registration, Timestamp, UserContact, Verification,
     VerificationId,
 };
 use zeroize::Zeroizing;
@@ -62,7 +62,10 @@ impl Application {
         &self,
         command: CheckVerification,
     ) -> Result<VerificationView, ProveError> {
-        until_settled!(self.try_check(&command).await)
+        let view = until_settled!(self.try_check(&command).await)?;
+        // Whoever held a contact before is told.
+        self.bell.ring();
+        Ok(view)
     }
 
     /// Confirms a contact by the key of a link. Gives no receipt: whoever follows a link need not
@@ -136,8 +139,9 @@ impl Application {
 
     /// The signed receipt of a verification that stands on its own.
     fn receipt_of(&self, verification: &Verification) -> Result<Option<String>, Unavailable> {
-        if verification.record().registration.is_some() {
-            // The registration has had what it was worth.
+        let record = verification.record();
+        if record.registration.is_some() || record.purpose == Purpose::ContactChange {
+            // The registration, or the account, has had what it was worth.
             return Ok(None);
         }
         let receipt = verification.receipt(&self.settings.verification);
@@ -185,6 +189,12 @@ impl Application {
         now: Timestamp,
     ) -> Result<Proved, StoreError> {
         let record = verification.record();
+        if record.purpose == Purpose::ContactChange {
+            return Ok(match self.apply_contact_change(work, verification, now).await? {
+                true => Proved::Accepted(None),
+                false => Proved::ContactTaken,
+            });
+        }
         let Some(id) = record.registration else { return Ok(Proved::Accepted(None)) };
         let Some(registration) = work.lock_registration(id).await? else {
             return Ok(Proved::Accepted(None));

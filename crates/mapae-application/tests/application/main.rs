@@ -3,6 +3,7 @@
 
 mod account;
 mod clock;
+mod contact;
 mod outbox;
 mod registration;
 mod session;

@@ -1,5 +1,6 @@
 //! Users: the accounts that registrations become.
 
+mod contact_change;
 mod name;
 mod password;
 
@@ -11,6 +12,7 @@ use crate::invalid::InvalidValue;
 use crate::locale::Locale;
 use crate::time::Timestamp;
 
+pub use contact_change::ContactUndo;
 pub use name::{Nickname, PersonName, Username};
 pub use password::{Password, PasswordHash, PasswordPolicy};
 
@@ -224,6 +226,53 @@ impl User {
         Self(record)
     }
 
+    /// Holds `new` from now on, in place of what it held of that channel, which is given back.
+    pub fn replace_contact(self, new: UserContact, now: Timestamp) -> (Self, Option<UserContact>) {
+        let channel = new.contact.channel();
+        let mut record = self.0;
+        let at = record.contacts.iter().position(|held| held.contact.channel() == channel);
+        let old = at.map(|at| record.contacts.remove(at));
+        record.contacts.push(new);
+        // E-mail first, as everywhere.
+        record.contacts.sort_by_key(|held| held.contact.channel() != Channel::Email);
+        record.updated_at = now;
+        record.version += 1;
+        (Self(record), old)
+    }
+
+    /// Holds a contact no more.
+    ///
+    /// # Errors
+    /// [`ContactStays`] where there is none of that id, or where it is the last way in.
+    pub fn remove_contact(
+        self,
+        id: ContactId,
+        now: Timestamp,
+    ) -> Result<(Self, UserContact), ContactStays> {
+        let mut record = self.0;
+        let at = record.contacts.iter().position(|held| held.id == id);
+        let at = at.ok_or(ContactStays::Unknown)?;
+        let by_name = record.username.is_some() && record.password_hash.is_some();
+        if record.contacts.len() == 1 && !by_name {
+            return Err(ContactStays::LastWayIn);
+        }
+        let removed = record.contacts.remove(at);
+        record.updated_at = now;
+        record.version += 1;
+        Ok((Self(record), removed))
+    }
+
+    /// Has a contact back that was taken. Whoever took it is out: no session and no password of that
+    /// time opens anything, and the owner chooses a new one by the contact.
+    #[must_use]
+    pub fn take_back(self, contact: UserContact, now: Timestamp) -> Self {
+        let (user, _) = self.replace_contact(contact, now);
+        let mut record = user.0;
+        record.password_hash = None;
+        record.auth_generation += 1;
+        Self(record)
+    }
+
     /// Replaces the password's hash by one of the same password under today's parameters.
     #[must_use]
     pub fn rehash_password(self, hash: PasswordHash, now: Timestamp) -> Self {
@@ -233,6 +282,17 @@ impl User {
         record.version += 1;
         Self(record)
     }
+}
+
+/// Why a contact stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ContactStays {
+    /// The user holds none of that id.
+    #[error("the user holds no such contact")]
+    Unknown,
+    /// Nobody could log in any more.
+    #[error("it is the last way to log in")]
+    LastWayIn,
 }
 
 /// The user holds a contact of that channel already.

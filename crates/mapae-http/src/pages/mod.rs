@@ -4,6 +4,7 @@
 mod docs;
 mod inbox;
 mod reset;
+mod undo;
 mod verify;
 
 use minijinja::Environment;
@@ -14,6 +15,7 @@ use poem::{IntoResponse, Response, Route, get, handler};
 pub(crate) use docs::routes as docs_routes;
 pub(crate) use inbox::routes as inbox_routes;
 pub(crate) use reset::routes as reset_routes;
+pub(crate) use undo::routes as undo_routes;
 pub(crate) use verify::routes as verify_routes;
 
 /// What a page may load: its own stylesheet and scripts, and nothing from anywhere else.

@@ -63,6 +63,7 @@ async fn show(
             // Shown back only in the form that it has as a key.
             key => is_key_like(&key).then_some(&key),
             button,
+            action => "/verify/email",
             bad => false,
         },
     );

@@ -6,6 +6,7 @@ pub(crate) mod address_mark;
 pub(crate) mod audit_entry;
 pub(crate) mod consent;
 pub(crate) mod contact_sends;
+pub(crate) mod contact_undo;
 pub(crate) mod idempotency_key;
 pub(crate) mod inbox;
 pub(crate) mod outbox;

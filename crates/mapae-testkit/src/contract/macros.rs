@@ -64,6 +64,9 @@ macro_rules! store_contract {
                 users_whose_time_has_come_are_found_longest_first
                 an_erased_user_leaves_nothing_but_bare_audit_entries
                 what_is_kept_of_a_user_is_found_by_the_user
+                a_contact_that_was_taken_comes_back_once
+                only_a_users_pending_changes_of_a_channel_are_given_up
+                a_deleted_contact_is_free
             }
             session {
                 an_unknown_session_is_none

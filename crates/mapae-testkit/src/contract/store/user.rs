@@ -5,12 +5,12 @@ use std::sync::Arc;
 use mapae_application::ports::Store;
 use mapae_domain::registration::{RegistrationRecord, RegistrationState};
 use mapae_domain::session::SessionClient;
-use mapae_domain::user::{UserRecord, UserStatus};
-use mapae_domain::verification::{ConcernedUser, VerificationRecord};
+use mapae_domain::user::{ContactUndo, UserRecord, UserStatus};
+use mapae_domain::verification::{ConcernedUser, VerificationRecord, VerificationState};
 use mapae_domain::{
     AuditEntry, AuditId, AuditKind, Channel, Consent, ConsentDocument, Contact, Locale, Nickname,
-    PasswordHash, PersonName, Registration, RegistrationId, Role, User, UserContact, UserId,
-    Username, Verification,
+    PasswordHash, PersonName, Purpose, Registration, RegistrationId, Role, User, UserContact,
+    UserId, Username, Verification,
 };
 
 use super::{a_stored_user, assert_stale, give_way, race, settled, stored};
@@ -457,4 +457,104 @@ pub async fn what_is_kept_of_a_user_is_found_by_the_user(store: Arc<dyn Store>) 
     let mut kept = sessions.to_vec();
     kept.sort_by_key(mapae_domain::Session::id);
     assert_eq!(found, kept);
+}
+
+/// A contact that was taken comes back by its key once, and takes with it the keys of every later
+/// change of that user and channel; earlier ones, and everybody else's, stay.
+pub async fn a_contact_that_was_taken_comes_back_once(store: Arc<dyn Store>) {
+    let (user, other) = (build::user_id(), build::user_id());
+    let taken = |user, contact: Contact, seconds| {
+        let held = build::a_user_contact(contact);
+        ContactUndo::new(build::unique_hash(), user, held, build::after(seconds))
+    };
+    let first = taken(user, build::unique_email().into(), 1);
+    let second = taken(user, build::unique_email().into(), 2);
+    let third = taken(user, build::unique_email().into(), 3);
+    let number = taken(user, build::unique_phone().into(), 3);
+    let of_other = taken(other, build::unique_email().into(), 3);
+    for undo in [&first, &second, &third, &number, &of_other] {
+        stored!(store, work => { work.insert_contact_undo(undo).await.unwrap() });
+    }
+    // All of it but the key, which nothing but the store compares.
+    let plain =
+        |undo: &ContactUndo| (undo.user, undo.contact.clone(), undo.changed_at, undo.expires_at);
+    let claim = async |undo: &ContactUndo| {
+        let claimed = stored!(store, work => {
+            work.claim_contact_undo(&undo.key).await.unwrap()
+        });
+        claimed.as_ref().map(plain)
+    };
+    // What is not committed was not claimed.
+    let mut work = store.begin().await.unwrap();
+    assert!(work.claim_contact_undo(&first.key).await.unwrap().is_some());
+    drop(work);
+    assert_eq!(claim(&second).await, Some(plain(&second)));
+    for gone in [&second, &third] {
+        assert_eq!(claim(gone).await, None);
+    }
+    let left = store.read().await.unwrap().contact_undos_of_user(user).await.unwrap();
+    let left: Vec<_> = left.iter().map(plain).collect();
+    assert_eq!(left, [plain(&number), plain(&first)]);
+    for undo in [&first, &number, &of_other] {
+        assert_eq!(claim(undo).await, Some(plain(undo)));
+    }
+    assert_eq!(claim(&taken(user, build::unique_email().into(), 9)).await, None);
+}
+
+/// What a user has begun to change of a channel is given up, but for the one that is excepted.
+pub async fn only_a_users_pending_changes_of_a_channel_are_given_up(store: Arc<dyn Store>) {
+    let user = a_stored_user(&store, [build::unique_email().into()]).await;
+    let other = a_stored_user(&store, [build::unique_email().into()]).await;
+    let begun = |of: &User, contact: Contact, purpose: Purpose| {
+        Verification::from_record(VerificationRecord {
+            user: Some(ConcernedUser::of(of)),
+            purpose,
+            ..build::a_verification(contact, None).record().clone()
+        })
+    };
+    let change = Purpose::ContactChange;
+    let given_up = begun(&user, build::unique_email().into(), change.clone());
+    let verified = Verification::from_record(VerificationRecord {
+        state: VerificationState::Verified { at: build::START },
+        ..begun(&user, build::unique_email().into(), change.clone()).record().clone()
+    });
+    let kept = [
+        begun(&user, build::unique_email().into(), change.clone()),
+        begun(&user, build::unique_phone().into(), change.clone()),
+        begun(&user, build::unique_email().into(), Purpose::Login),
+        begun(&other, build::unique_email().into(), change),
+        verified,
+    ];
+    for one in kept.iter().chain([&given_up]) {
+        stored!(store, work => { work.insert_verification(one).await.unwrap() });
+    }
+    stored!(store, work => {
+        let except = kept[0].id();
+        work.cancel_contact_changes(user.id(), Channel::Email, except).await.unwrap();
+    });
+    let mut view = store.read().await.unwrap();
+    for one in &kept {
+        let found = view.verification(one.id()).await.unwrap().expect("it");
+        assert_eq!(found.record().state, one.record().state);
+        assert_eq!(found.record().version, one.record().version);
+    }
+    let found = view.verification(given_up.id()).await.unwrap().expect("it");
+    assert_eq!(found.record().state, VerificationState::Cancelled);
+    assert_eq!(found.record().version, given_up.record().version + 1);
+}
+
+/// A contact that is deleted is nobody's, and the user's others stay.
+pub async fn a_deleted_contact_is_free(store: Arc<dyn Store>) {
+    let (email, phone) = (build::unique_email(), build::unique_phone());
+    let user = a_stored_user(&store, [email.clone().into(), phone.clone().into()]).await;
+    let id = user.record().contacts[0].id;
+    let stranger = build::user_id();
+    stored!(store, work => { work.delete_user_contact(stranger, id).await.unwrap() });
+    assert_eq!(read(&store, user.id()).await.record().contacts.len(), 2);
+    stored!(store, work => { work.delete_user_contact(user.id(), id).await.unwrap() });
+    let left = read(&store, user.id()).await;
+    assert_eq!(left.record().contacts, user.record().contacts[1..]);
+    let mut view = store.read().await.unwrap();
+    assert!(view.user_by_contact(&email.into()).await.unwrap().is_none());
+    assert!(view.user_by_contact(&phone.into()).await.unwrap().is_some());
 }

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use mapae_application::idempotency::IdempotencyClaim;
 use mapae_application::inbox::InboxMessage;
 use mapae_application::ports::{ReadView, SigningKeyRecord, Store, StoreError, UnitOfWork};
+use mapae_domain::user::ContactUndo;
 use mapae_domain::{
     AuditEntry, Consent, Deliverability, MessageId, OutboxMessage, Registration, RegistrationId,
     Session, SessionId, Timestamp, User, UserId, Verification, VerificationId,
@@ -63,6 +64,7 @@ struct State {
     signing_keys: Vec<SigningKeyRecord>,
     idempotency: HashMap<[u8; 32], IdempotencyClaim>,
     audit: Vec<AuditEntry>,
+    contact_undos: Vec<ContactUndo>,
 }
 
 /// The messages to a contact that were counted.

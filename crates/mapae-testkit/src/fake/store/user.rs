@@ -1,10 +1,11 @@
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{UserReads, UserWrites};
-use mapae_domain::user::UserRecord;
-use mapae_domain::verification::VerificationRecord;
+use mapae_domain::user::{ContactUndo, UserRecord};
+use mapae_domain::verification::{VerificationRecord, VerificationState};
 use mapae_domain::{
-    Consent, Contact, Registration, RegistrationId, Timestamp, User, UserContact, UserId, Username,
+    Channel, Consent, Contact, ContactId, Purpose, Registration, RegistrationId, SecretHash,
+    Timestamp, User, UserContact, UserId, Username, VerificationId,
 };
 
 use super::{STORED_TWICE, State, Transaction, UsernameHolder};
@@ -32,6 +33,13 @@ impl UserReads for Transaction {
 
     async fn user_by_contact(&mut self, contact: &Contact) -> Result<Option<User>, StoreError> {
         Ok(self.state.holder(contact).cloned())
+    }
+
+    async fn contact_undos_of_user(&mut self, id: UserId) -> Result<Vec<ContactUndo>, StoreError> {
+        let of_user = self.state.contact_undos.iter().filter(|undo| undo.user == id);
+        let mut found: Vec<_> = of_user.cloned().collect();
+        found.sort_by_key(|undo| (std::cmp::Reverse(undo.changed_at), *undo.key.as_bytes()));
+        Ok(found)
     }
 
     async fn users_to_erase(
@@ -130,6 +138,64 @@ impl UserWrites for Transaction {
         Ok(())
     }
 
+    async fn delete_user_contact(
+        &mut self,
+        user: UserId,
+        contact: ContactId,
+    ) -> Result<(), StoreError> {
+        if let Some(stored) = self.write().users.get_mut(&user) {
+            let mut record = stored.record().clone();
+            record.contacts.retain(|held| held.id != contact);
+            *stored = User::from_record(record);
+        }
+        Ok(())
+    }
+
+    async fn insert_contact_undo(&mut self, undo: &ContactUndo) -> Result<(), StoreError> {
+        self.write().contact_undos.push(undo.clone());
+        Ok(())
+    }
+
+    async fn claim_contact_undo(
+        &mut self,
+        key: &SecretHash,
+    ) -> Result<Option<ContactUndo>, StoreError> {
+        let found = self.state.contact_undos.iter().find(|undo| undo.key.matches(key)).cloned();
+        if let Some(found) = &found {
+            let channel = found.contact.contact.channel();
+            self.write().contact_undos.retain(|undo| {
+                undo.user != found.user
+                    || undo.contact.contact.channel() != channel
+                    || undo.changed_at < found.changed_at
+            });
+        }
+        Ok(found)
+    }
+
+    async fn cancel_contact_changes(
+        &mut self,
+        user: UserId,
+        channel: Channel,
+        except: VerificationId,
+    ) -> Result<(), StoreError> {
+        for one in self.write().verifications.values_mut() {
+            let record = one.record();
+            let is_meant = record.user.is_some_and(|of| of.id == user)
+                && record.contact.channel() == channel
+                && record.purpose == Purpose::ContactChange
+                && record.state == VerificationState::Pending
+                && record.id != except;
+            if is_meant {
+                *one = mapae_domain::Verification::from_record(VerificationRecord {
+                    state: VerificationState::Cancelled,
+                    version: record.version + 1,
+                    ..record.clone()
+                });
+            }
+        }
+        Ok(())
+    }
+
     async fn erase_user(&mut self, id: UserId) -> Result<(), StoreError> {
         let state = self.write();
         let Some(user) = state.users.remove(&id) else { return Ok(()) };
@@ -165,6 +231,7 @@ impl UserWrites for Transaction {
             UsernameHolder::User(user) => *user != id,
             UsernameHolder::Registration { id, .. } => !void.contains(id),
         });
+        state.contact_undos.retain(|undo| undo.user != id);
         state.consents.remove(&id);
         state.sessions.retain(|_, session| session.record().user != id);
         for entry in state.audit.iter_mut().filter(|entry| entry.user == id) {

@@ -1,0 +1,263 @@
+//! Contacts that come and go: each order of prove, undo, replace and expire, as
+//! `docs/guides/contacts.md` has it.
+
+use mapae_application::session::{Authenticated, LogIn, TokenPair};
+use mapae_application::user::{ChangeContact, ContactError, UndoContactError};
+use mapae_application::verification::{ProveError, VerificationView};
+use mapae_domain::session::SessionClient;
+use mapae_domain::verification::ProofRefused;
+use mapae_domain::{Channel, Contact};
+use mapae_testkit::fake::link_key_in;
+use zeroize::Zeroizing;
+
+use crate::{PASSWORD, World, by_email, email, phone};
+
+const OLD: &str = "minji@example.com";
+const NEW: &str = "minji@new.example.com";
+const THIRD: &str = "minji@third.example.com";
+
+async fn log_in(world: &World, login: &str) -> Option<TokenPair> {
+    let (login, password) = (login.to_owned(), Zeroizing::new(PASSWORD.to_owned()));
+    let command = LogIn { login, password, client: SessionClient::default() };
+    world.application.log_in(command).await.ok()
+}
+
+async fn caller(world: &World, login: &str) -> Authenticated {
+    let pair = log_in(world, login).await.expect("a session");
+    let caller = world.application.authenticate(&pair.access_token).await;
+    caller.unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn begin(
+    world: &World,
+    caller: &Authenticated,
+    to: &str,
+) -> Result<VerificationView, ContactError> {
+    let channel = if to.contains('@') { "email" } else { "sms" };
+    let command =
+        ChangeContact { channel: channel.to_owned(), to: to.to_owned(), idempotency: None };
+    world.application.change_contact(caller, command).await
+}
+
+/// Begins and proves a change.
+async fn change(world: &World, caller: &Authenticated, to: &str) {
+    let begun = begin(world, caller, to).await.unwrap_or_else(|error| panic!("{error}"));
+    let contact = if to.contains('@') { email(to) } else { phone(to) };
+    let code = world.code_to(&contact).await;
+    let proved = world.check(begun.id, &code).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(proved.receipt.is_none(), "the account has had what it was worth");
+    world.deliver().await;
+}
+
+/// The key of the last message to an address.
+fn undo_key(world: &World, to: &str) -> String {
+    let Contact::Email(to) = email(to) else { panic!("no address") };
+    let mail = world.emails.last_to(&to).expect("a mail");
+    link_key_in(&mail.content.text).expect("a key").to_owned()
+}
+
+async fn undo(world: &World, key: &str) -> Result<(), UndoContactError> {
+    let undone = world.application.undo_contact_change(key, &SessionClient::default()).await;
+    world.deliver().await;
+    undone
+}
+
+async fn holds(world: &World, caller: &Authenticated) -> Vec<String> {
+    use mapae_application::ports::Store as _;
+    let mut view = world.store.read().await.expect("a view");
+    let user = view.user(caller.user.id()).await.expect("an answer").expect("the user");
+    user.record().contacts.iter().map(|held| held.contact.as_str().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn until_it_is_proved_nothing_changes_and_then_the_old_contact_is_told() {
+    let world = World::new();
+    world.user(OLD).await;
+    let me = caller(&world, OLD).await;
+    let begun = begin(&world, &me, NEW).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(holds(&world, &me).await, [OLD]);
+    let code = world.code_to(&email(NEW)).await;
+    assert!(world.check(begun.id, &crate::wrong(&code)).await.is_err());
+    assert_eq!(holds(&world, &me).await, [OLD]);
+    world.check(begun.id, &code).await.unwrap_or_else(|error| panic!("{error}"));
+    world.deliver().await;
+    assert_eq!(holds(&world, &me).await, [NEW]);
+    let Contact::Email(old) = email(OLD) else { panic!("no address") };
+    let told = world.emails.last_to(&old).expect("a mail");
+    assert!(told.content.text.contains("notice=contact_changed"), "{}", told.content.text);
+    // The old one opens nothing, the new one does, and whoever changed it stays logged in.
+    assert!(log_in(&world, OLD).await.is_none());
+    assert!(log_in(&world, NEW).await.is_some());
+    // The old address is free for somebody else.
+    assert!(world.register(by_email(OLD)).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_last_change_that_was_begun_is_the_one_that_counts() {
+    let world = World::new();
+    world.user(OLD).await;
+    let me = caller(&world, OLD).await;
+    let first = begin(&world, &me, NEW).await.unwrap_or_else(|error| panic!("{error}"));
+    let first_code = world.code_to(&email(NEW)).await;
+    let second = begin(&world, &me, THIRD).await.unwrap_or_else(|error| panic!("{error}"));
+    let second_code = world.code_to(&email(THIRD)).await;
+    let replaced = world.check(first.id, &first_code).await;
+    assert!(matches!(replaced, Err(ProveError::Refused(ProofRefused::Cancelled))));
+    world.check(second.id, &second_code).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(holds(&world, &me).await, [THIRD]);
+}
+
+#[tokio::test]
+async fn whoever_held_the_old_contact_has_the_account_back_and_the_other_is_out() {
+    let world = World::new();
+    world.user(OLD).await;
+    let thief = caller(&world, OLD).await;
+    let stolen = log_in(&world, OLD).await.expect("a session");
+    change(&world, &thief, NEW).await;
+    let key = undo_key(&world, OLD);
+    // Another change is under way, too, which comes to nothing with that.
+    let pending = begin(&world, &thief, THIRD).await.unwrap_or_else(|error| panic!("{error}"));
+    let pending_code = world.code_to(&email(THIRD)).await;
+    undo(&world, &key).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(holds(&world, &thief).await, [OLD]);
+    assert!(world.application.authenticate(&stolen.access_token).await.is_err());
+    for login in [OLD, NEW] {
+        assert!(log_in(&world, login).await.is_none(), "the password was known to the other");
+    }
+    assert!(world.check(pending.id, &pending_code).await.is_err());
+    assert!(matches!(undo(&world, &key).await, Err(UndoContactError::NotFound)), "once");
+    // The owner chooses a new password by the contact.
+    let Contact::Email(old) = email(OLD) else { panic!("no address") };
+    let told = world.emails.last_to(&old).expect("a mail");
+    assert!(told.content.text.contains("notice=contact_restored"), "{}", told.content.text);
+}
+
+#[tokio::test]
+async fn of_two_changes_the_first_holder_comes_first() {
+    for first_undoes_first in [true, false] {
+        let world = World::new();
+        world.user(OLD).await;
+        let me = caller(&world, OLD).await;
+        change(&world, &me, NEW).await;
+        world.wait(1);
+        let of_old = undo_key(&world, OLD);
+        change(&world, &me, THIRD).await;
+        let of_new = undo_key(&world, NEW);
+        if first_undoes_first {
+            undo(&world, &of_old).await.unwrap_or_else(|error| panic!("{error}"));
+            // What came after it is undone with it: its holder has no say any more.
+            assert!(matches!(undo(&world, &of_new).await, Err(UndoContactError::NotFound)));
+        } else {
+            undo(&world, &of_new).await.unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(holds(&world, &me).await, [NEW]);
+            undo(&world, &of_old).await.unwrap_or_else(|error| panic!("{error}"));
+        }
+        assert_eq!(holds(&world, &me).await, [OLD]);
+    }
+}
+
+#[tokio::test]
+async fn after_seventy_two_hours_a_change_stays() {
+    let world = World::new();
+    world.user(OLD).await;
+    let me = caller(&world, OLD).await;
+    change(&world, &me, NEW).await;
+    let key = undo_key(&world, OLD);
+    world.wait(72 * 3_600 - 1);
+    // A second before, it would have come back: tried on a world of its own below.
+    world.wait(1);
+    assert!(matches!(undo(&world, &key).await, Err(UndoContactError::Expired)));
+    assert_eq!(holds(&world, &me).await, [NEW]);
+    let other = World::new();
+    other.user(OLD).await;
+    let me = caller(&other, OLD).await;
+    change(&other, &me, NEW).await;
+    let key = undo_key(&other, OLD);
+    other.wait(72 * 3_600 - 1);
+    undo(&other, &key).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(holds(&other, &me).await, [OLD]);
+}
+
+#[tokio::test]
+async fn an_old_contact_that_another_account_holds_by_now_does_not_come_back() {
+    let world = World::new();
+    world.user(OLD).await;
+    let me = caller(&world, OLD).await;
+    change(&world, &me, NEW).await;
+    let key = undo_key(&world, OLD);
+    world.user(OLD).await;
+    assert!(matches!(undo(&world, &key).await, Err(UndoContactError::ContactTaken)));
+    assert_eq!(holds(&world, &me).await, [NEW]);
+    assert!(log_in(&world, NEW).await.is_some(), "nothing has changed");
+}
+
+#[tokio::test]
+async fn a_contact_is_added_and_removed_and_can_come_back() {
+    let world = World::new();
+    world.user(OLD).await;
+    let me = caller(&world, OLD).await;
+    let number = "010-1234-5678";
+    change(&world, &me, number).await;
+    assert_eq!(holds(&world, &me).await, [OLD, "+821012345678"]);
+    let Contact::Email(old) = email(OLD) else { panic!("no address") };
+    let told = world.emails.last_to(&old).expect("a mail").content.text;
+    assert!(told.contains("notice=contact_added") && link_key_in(&told).is_none(), "{told}");
+    let me = caller(&world, number).await;
+    let id = me.user.record().contacts[1].id;
+    world.application.remove_contact(&me, id).await.unwrap_or_else(|error| panic!("{error}"));
+    world.deliver().await;
+    assert_eq!(holds(&world, &me).await, [OLD]);
+    let Contact::Phone(phone) = phone(number) else { panic!("no number") };
+    let told = world.texts.last_to(&phone).expect("a short message").text;
+    let key = link_key_in(&told).expect("a key").to_owned();
+    let removed = world.application.remove_contact(&me, id).await;
+    assert!(matches!(removed, Err(ContactError::NotFound)));
+    undo(&world, &key).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(holds(&world, &me).await, [OLD, "+821012345678"]);
+}
+
+#[tokio::test]
+async fn what_has_to_stay_stays_and_what_is_taken_is_told_to_its_owner_alone() {
+    let world = World::new();
+    world.user(OLD).await;
+    world.user("jihun@example.com").await;
+    let me = caller(&world, OLD).await;
+    let id = me.user.record().contacts[0].id;
+    let removed = world.application.remove_contact(&me, id).await;
+    assert!(matches!(removed, Err(ContactError::Stays)), "accounts must have an address");
+    let same = begin(&world, &me, OLD).await;
+    assert!(matches!(same, Err(ContactError::Invalid(_))));
+    let taken = begin(&world, &me, "jihun@example.com").await;
+    let free = begin(&world, &me, NEW).await;
+    let (taken, free) = (taken.expect("like any other"), free.expect("a verification"));
+    assert_eq!((taken.status, taken.attempts_left), (free.status, free.attempts_left));
+    assert_eq!(taken.code_length, free.code_length);
+    world.deliver().await;
+    let Contact::Email(jihun) = email("jihun@example.com") else { panic!("no address") };
+    let told = world.emails.last_to(&jihun).expect("a mail").content.text;
+    assert!(told.contains("already-registered"), "{told}");
+    assert_eq!(holds(&world, &me).await, [OLD]);
+}
+
+#[tokio::test]
+async fn a_change_asks_for_a_recent_log_in_and_comes_to_nothing_once_the_account_has_changed() {
+    use mapae_domain::user::UserStatus;
+    let world = World::new();
+    world.user(OLD).await;
+    let me = caller(&world, OLD).await;
+    let begun = begin(&world, &me, NEW).await.unwrap_or_else(|error| panic!("{error}"));
+    let code = world.code_to(&email(NEW)).await;
+    for status in [UserStatus::Disabled, UserStatus::Active] {
+        world.application.set_user_status(OLD, status).await.expect("a user");
+    }
+    assert!(world.check(begun.id, &code).await.is_err(), "it was begun before");
+    assert_eq!(holds(&world, &me).await, [OLD]);
+    let me = caller(&world, OLD).await;
+    world.wait(600);
+    let late = begin(&world, &me, NEW).await;
+    assert!(matches!(late, Err(ContactError::ReauthenticationRequired)));
+    let id = me.user.record().contacts[0].id;
+    let late = world.application.remove_contact(&me, id).await;
+    assert!(matches!(late, Err(ContactError::ReauthenticationRequired)));
+    assert!(me.user.has_verified(Channel::Email));
+}
