@@ -26,12 +26,14 @@ impl MigrationTrait for Migration {
                     .take(),
             )
             .await?;
-        let index = Index::create()
-            .name("ix_contact_undos_user_id")
-            .table(ContactUndos::Table)
-            .col(ContactUndos::UserId)
-            .take();
-        manager.create_index(index).await
+        for (name, column) in [
+            ("ix_contact_undos_user_id", ContactUndos::UserId),
+            ("ix_contact_undos_expires_at", ContactUndos::ExpiresAt),
+        ] {
+            let index = Index::create().name(name).table(ContactUndos::Table).col(column).take();
+            manager.create_index(index).await?;
+        }
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -16,6 +16,8 @@ use crate::ports::{Clock, Store, StoreError};
 pub struct RetentionSettings {
     /// How long a session is kept after its time was up.
     pub sessions: Duration,
+    /// How long a contact that was taken from an account is kept after its time to come back.
+    pub contact_undos: Duration,
     /// How many rows are removed at once.
     pub batch: u32,
     /// How long is waited between two batches.
@@ -29,6 +31,8 @@ impl Default for RetentionSettings {
         Self {
             // Longer than any access token of the session is good.
             sessions: Duration::from_secs(24 * 60 * 60),
+            // So that whoever comes late is told that they are late.
+            contact_undos: Duration::from_secs(24 * 60 * 60),
             batch: 500,
             pause: Duration::from_millis(200),
             every: Duration::from_secs(10 * 60),
@@ -53,12 +57,15 @@ impl Retention {
     /// What the store says.
     pub async fn run_once(&self) -> Result<u64, StoreError> {
         let erased = self.erase_one().await?;
-        let before = self.before(self.settings.sessions);
+        let (settings, mut removed) = (&self.settings, 0);
         let mut work = self.store.begin().await?;
-        let removed = work.delete_expired_sessions(before, self.settings.batch).await?;
+        let sessions = self.before(settings.sessions);
+        removed += work.delete_expired_sessions(sessions, settings.batch).await?;
+        let undos = self.before(settings.contact_undos);
+        removed += work.delete_expired_contact_undos(undos, settings.batch).await?;
         if removed > 0 {
             work.commit().await?;
-            tracing::debug!(removed, "expired sessions removed");
+            tracing::debug!(removed, "expired sessions and taken contacts removed");
         }
         Ok(removed + erased)
     }

@@ -340,6 +340,27 @@ impl UserWrites for Transaction {
         undo_from_row(&row).map(Some)
     }
 
+    async fn delete_expired_contact_undos(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        use contact_undo::{Column, Entity};
+
+        let due = Entity::find()
+            .select_only()
+            .column(Column::KeyHash)
+            .filter(Column::ExpiresAt.lte(before.as_micros()))
+            .order_by_asc(Column::ExpiresAt)
+            .limit(u64::from(limit));
+        let due: Vec<Vec<u8>> = due.into_tuple().all(&self.0).await.map_err(store_error)?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let delete = Entity::delete_many().filter(Column::KeyHash.is_in(due));
+        Ok(delete.exec(&self.0).await.map_err(store_error)?.rows_affected)
+    }
+
     async fn cancel_contact_changes(
         &mut self,
         user: UserId,

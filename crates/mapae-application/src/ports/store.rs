@@ -304,6 +304,14 @@ pub trait UserWrites {
         key: &SecretHash,
     ) -> Result<Option<ContactUndo>, StoreError>;
 
+    /// Deletes up to `limit` of the taken contacts whose time to come back was up at `before`,
+    /// longest first, and says how many: by an index, so that it holds up nobody.
+    async fn delete_expired_contact_undos(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
+
     /// Gives up what verifications to change a contact of that channel a user has begun and not
     /// proved, but for `except`.
     async fn cancel_contact_changes(

@@ -75,6 +75,16 @@ pub enum UndoContactError {
 
 rests_on_the_world!(ContactError, UndoContactError);
 
+/// What came of a contact that was proved for an account.
+pub(crate) enum ContactChange {
+    /// The account holds it.
+    Done,
+    /// Nothing: the account has left, or been shown to be in other hands, since it was asked for.
+    AccountChanged,
+    /// Nothing: another account holds it by now.
+    ContactTaken,
+}
+
 impl Application {
     /// Begins to add a contact to the caller's account, or to replace the one of its channel: it
     /// changes when it is proved, and the last change that was begun is the one that counts.
@@ -163,21 +173,20 @@ impl Application {
         Ok(view)
     }
 
-    /// Gives a user the contact that was proved for it, in the unit of work of the proof. `false`
-    /// where that came to nothing: the account has changed, or another holds the contact by now.
+    /// Gives a user the contact that was proved for it, in the unit of work of the proof.
     pub(crate) async fn apply_contact_change(
         &self,
         work: &mut dyn UnitOfWork,
         verification: &Verification,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<ContactChange, StoreError> {
         let record = verification.record();
-        let Some(concerned) = record.user else { return Ok(false) };
+        let Some(concerned) = record.user else { return Ok(ContactChange::AccountChanged) };
         let user = work.user(concerned.id).await?;
         let user = user.filter(|user| user.is_active() && ConcernedUser::of(user) == concerned);
-        let Some(user) = user else { return Ok(false) };
+        let Some(user) = user else { return Ok(ContactChange::AccountChanged) };
         if work.user_by_contact(&record.contact).await?.is_some() {
-            return Ok(false);
+            return Ok(ContactChange::ContactTaken);
         }
         let new = UserContact {
             id: ContactId::draw(now, &mut self.random()),
@@ -205,7 +214,7 @@ impl Application {
             }
         }
         tracing::info!(user = %user.id(), channel = record.contact.channel().as_str(), "contact changed");
-        Ok(true)
+        Ok(ContactChange::Done)
     }
 
     /// Tells the old contact that it was taken, with the key by which it comes back.

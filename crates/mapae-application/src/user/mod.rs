@@ -8,6 +8,7 @@ mod reset;
 mod status;
 mod withdraw;
 
+pub(crate) use contact::ContactChange;
 pub use contact::{ChangeContact, ContactError, UndoContactError};
 pub use export::{Export, ExportError};
 pub use password::{ChangePassword, ChangePasswordError};

@@ -11,6 +11,7 @@ use crate::error::{Unavailable, rests_on_the_world, until_settled};
 use crate::idempotency::{IdempotencyKey, IdempotencyOutcome};
 use crate::ports::{StoreError, UnitOfWork};
 use crate::registration::Completion;
+use crate::user::ContactChange;
 
 /// Offers a code as proof.
 pub struct CheckVerification {
@@ -48,8 +49,8 @@ rests_on_the_world!(ProveError);
 enum Proved {
     /// The contact counts as proved, and a registration may have moved on.
     Accepted(Option<RegistrationProgress>),
-    /// It was proved, but an account holds it by now.
-    ContactTaken,
+    /// It was proved, but comes too late.
+    Refused(ProofRefused),
 }
 
 impl Application {
@@ -173,10 +174,10 @@ impl Application {
                 view.registration = registration;
                 Ok((work, view, verification))
             }
-            Proved::ContactTaken => {
+            Proved::Refused(refused) => {
                 work.update_verification(&verification.cancel()).await?;
                 work.commit().await?;
-                Err(ProveError::Refused(ProofRefused::ContactTaken))
+                Err(ProveError::Refused(refused))
             }
         }
     }
@@ -191,8 +192,9 @@ impl Application {
         let record = verification.record();
         if record.purpose == Purpose::ContactChange {
             return Ok(match self.apply_contact_change(work, verification, now).await? {
-                true => Proved::Accepted(None),
-                false => Proved::ContactTaken,
+                ContactChange::Done => Proved::Accepted(None),
+                ContactChange::AccountChanged => Proved::Refused(ProofRefused::Cancelled),
+                ContactChange::ContactTaken => Proved::Refused(ProofRefused::ContactTaken),
             });
         }
         let Some(id) = record.registration else { return Ok(Proved::Accepted(None)) };
@@ -200,7 +202,7 @@ impl Application {
             return Ok(Proved::Accepted(None));
         };
         if work.user_by_contact(&record.contact).await?.is_some() {
-            return Ok(Proved::ContactTaken);
+            return Ok(Proved::Refused(ProofRefused::ContactTaken));
         }
         let registration = registration.prove(&record.contact, now);
         work.update_registration(&registration).await?;
@@ -212,7 +214,7 @@ impl Application {
             None => match self.complete_registration(work, &registration, now).await? {
                 Completion::Done(user) => Some(user),
                 Completion::Waiting => None,
-                Completion::ContactTaken => return Ok(Proved::ContactTaken),
+                Completion::ContactTaken => return Ok(Proved::Refused(ProofRefused::ContactTaken)),
             },
         };
         Ok(Proved::Accepted(Some(RegistrationProgress { id, user })))

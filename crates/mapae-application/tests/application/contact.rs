@@ -1,6 +1,9 @@
 //! Contacts that come and go: each order of prove, undo, replace and expire, as
 //! `docs/guides/contacts.md` has it.
 
+use std::sync::Arc;
+
+use mapae_application::retention::{Retention, RetentionSettings};
 use mapae_application::session::{Authenticated, LogIn, TokenPair};
 use mapae_application::user::{ChangeContact, ContactError, UndoContactError};
 use mapae_application::verification::{ProveError, VerificationView};
@@ -124,7 +127,8 @@ async fn whoever_held_the_old_contact_has_the_account_back_and_the_other_is_out(
     for login in [OLD, NEW] {
         assert!(log_in(&world, login).await.is_none(), "the password was known to the other");
     }
-    assert!(world.check(pending.id, &pending_code).await.is_err());
+    let late = world.check(pending.id, &pending_code).await;
+    assert!(matches!(late, Err(ProveError::Refused(ProofRefused::Cancelled))), "{late:?}");
     assert!(matches!(undo(&world, &key).await, Err(UndoContactError::NotFound)), "once");
     // The owner chooses a new password by the contact.
     let Contact::Email(old) = email(OLD) else { panic!("no address") };
@@ -168,6 +172,17 @@ async fn after_seventy_two_hours_a_change_stays() {
     world.wait(1);
     assert!(matches!(undo(&world, &key).await, Err(UndoContactError::Expired)));
     assert_eq!(holds(&world, &me).await, [NEW]);
+    // A day later nothing is left of the old contact.
+    let retention = || Retention {
+        store: Arc::new(world.store.clone()),
+        clock: Arc::new(world.clock.clone()),
+        settings: RetentionSettings::default(),
+    };
+    world.wait(86_399);
+    assert_eq!(retention().run_once().await.expect("nothing"), 0);
+    world.wait(1);
+    assert_eq!(retention().run_once().await.expect("a batch"), 1);
+    assert!(matches!(undo(&world, &key).await, Err(UndoContactError::NotFound)));
     let other = World::new();
     other.user(OLD).await;
     let me = caller(&other, OLD).await;

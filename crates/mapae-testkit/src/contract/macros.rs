@@ -65,6 +65,7 @@ macro_rules! store_contract {
                 an_erased_user_leaves_nothing_but_bare_audit_entries
                 what_is_kept_of_a_user_is_found_by_the_user
                 a_contact_that_was_taken_comes_back_once
+                contacts_past_coming_back_are_deleted_in_batches_longest_first
                 only_a_users_pending_changes_of_a_channel_are_given_up
                 a_deleted_contact_is_free
             }

@@ -501,6 +501,42 @@ pub async fn a_contact_that_was_taken_comes_back_once(store: Arc<dyn Store>) {
     assert_eq!(claim(&taken(user, build::unique_email().into(), 9)).await, None);
 }
 
+/// Contacts that were taken are deleted once they cannot come back any more, longest first, and no
+/// more at once than was asked for.
+pub async fn contacts_past_coming_back_are_deleted_in_batches_longest_first(store: Arc<dyn Store>) {
+    let user = build::user_id();
+    let expiring = |seconds| ContactUndo {
+        expires_at: build::after(seconds),
+        ..ContactUndo::new(
+            build::unique_hash(),
+            user,
+            build::a_user_contact(build::unique_email().into()),
+            build::after(0),
+        )
+    };
+    let [thirty, ten, twenty, forty] = [30, 10, 20, 40].map(expiring);
+    for undo in [&thirty, &ten, &twenty, &forty] {
+        stored!(store, work => { work.insert_contact_undo(undo).await.unwrap() });
+    }
+    let delete = async |seconds, limit| {
+        stored!(store, work => {
+            work.delete_expired_contact_undos(build::after(seconds), limit).await.unwrap()
+        })
+    };
+    let left = async || {
+        let left = store.read().await.unwrap().contact_undos_of_user(user).await.unwrap();
+        let mut left: Vec<_> = left.iter().map(|undo| undo.expires_at).collect();
+        left.sort_unstable();
+        left
+    };
+    assert_eq!(delete(9, 10).await, 0);
+    assert_eq!(delete(30, 2).await, 2);
+    assert_eq!(left().await, [thirty.expires_at, forty.expires_at]);
+    assert_eq!(delete(30, 10).await, 1, "its very time is up");
+    assert_eq!(delete(30, 10).await, 0);
+    assert_eq!(left().await, [forty.expires_at]);
+}
+
 /// What a user has begun to change of a channel is given up, but for the one that is excepted.
 pub async fn only_a_users_pending_changes_of_a_channel_are_given_up(store: Arc<dyn Store>) {
     let user = a_stored_user(&store, [build::unique_email().into()]).await;

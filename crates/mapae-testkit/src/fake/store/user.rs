@@ -172,6 +172,19 @@ impl UserWrites for Transaction {
         Ok(found)
     }
 
+    async fn delete_expired_contact_undos(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let undos = &mut self.write().contact_undos;
+        undos.sort_by_key(|undo| undo.expires_at);
+        let due = undos.iter().take_while(|undo| undo.expires_at.is_expired(before)).count();
+        let due = due.min(usize::try_from(limit).unwrap_or(usize::MAX));
+        undos.drain(..due);
+        Ok(u64::try_from(due).unwrap_or(u64::MAX))
+    }
+
     async fn cancel_contact_changes(
         &mut self,
         user: UserId,
