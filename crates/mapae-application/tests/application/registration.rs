@@ -1,10 +1,11 @@
 use mapae_application::registration::{GetRegistrationError, Register, RegisterError};
-use mapae_application::session::RegistrationTokensError;
+use mapae_application::session::{LogIn, RegistrationTokensError};
 use mapae_application::verification::ProveError;
 use mapae_domain::RegistrationPolicy;
 use mapae_domain::registration::RegistrationRefused;
 use mapae_domain::session::SessionClient;
 use mapae_domain::verification::ProofRefused;
+use zeroize::Zeroizing;
 
 use crate::{World, by_email, email, phone, wrong};
 
@@ -122,6 +123,55 @@ async fn who_has_proved_a_superseded_contact_is_told_once_and_a_guess_learns_not
     assert!(matches!(proved, Err(ProveError::Refused(ProofRefused::ContactTaken))));
     let again = world.check(id, &rivals_code).await;
     assert!(matches!(again, Err(ProveError::Refused(ProofRefused::Cancelled))));
+}
+
+/// Lesson of the unverified address: whoever signs up first with somebody else's address waits for
+/// its owner to prove it, and then logs in with the password of their own.
+#[tokio::test]
+async fn whoever_signed_up_first_with_anothers_address_gets_nothing_of_the_owners_account() {
+    let world = World::new();
+    let owner = "owner@example.com";
+    let with_password = |password: &str| Register {
+        password: Some(Zeroizing::new(password.to_owned())),
+        ..by_email(owner)
+    };
+    let log_in = async |password: &str| {
+        let (login, password) = (owner.to_owned(), Zeroizing::new(password.to_owned()));
+        let command = LogIn { login, password, client: SessionClient::default() };
+        world.application.log_in(command).await
+    };
+    // One: the squatter signs up with the owner's address.
+    let squatters = world.register(with_password("the squatter's own")).await.expect("a sign-up");
+    let squatters_code = world.code_to(&email(owner)).await;
+    assert!(log_in("the squatter's own").await.is_err(), "a sign-up is no account");
+    // Two: the owner, who has ignored that message, signs up as well: nothing is in the way.
+    let owners = world.register(with_password("the owner's own")).await.expect("a sign-up");
+    let owners_code = world.code_to(&email(owner)).await;
+    // Three: the code of one sign-up is nothing to the other.
+    let crossed = world.check(owners.verifications[0].id, &squatters_code).await;
+    assert!(
+        matches!(crossed, Err(ProveError::Refused(ProofRefused::Mismatch { .. }))),
+        "{crossed:?}"
+    );
+    // Four: the owner proves it, and has an account with the password of their own sign-up.
+    let done = world.check(owners.verifications[0].id, &owners_code).await.expect("the right code");
+    let user = done.registration.and_then(|progress| progress.user).expect("a user");
+    assert_eq!(log_in("the owner's own").await.expect("a log-in").user, user);
+    // Five: the squatter comes back, by password, by token, and even by the code of their message.
+    assert!(log_in("the squatter's own").await.is_err());
+    let (application, client) = (&world.application, SessionClient::default());
+    let late = world.check(squatters.verifications[0].id, &squatters_code).await;
+    assert!(
+        matches!(late, Err(ProveError::Refused(ProofRefused::ContactTaken))),
+        "what was proved is told, and opens nothing: {late:?}"
+    );
+    let tokens =
+        application.take_registration_tokens(squatters.id, &squatters.token, &client).await;
+    assert!(tokens.is_err(), "no account came of that sign-up");
+    let squatters = application.registration(squatters.id, &squatters.token).await;
+    assert_eq!(squatters.expect("the sign-up").user, None);
+    assert!(log_in("the squatter's own").await.is_err());
+    assert_eq!(log_in("the owner's own").await.expect("a log-in").user, user);
 }
 
 #[tokio::test]
