@@ -119,6 +119,79 @@ for (const [locale, button, confirmed, again] of [
   });
 }
 
+const password = "correct horse battery";
+
+async function account(email) {
+  const { verifications } = await post("/v1/registrations", { email, password });
+  const { code } = await message(email);
+  await post(`/v1/verifications/${verifications[0].id}/check`, { code });
+  return (await post("/v1/tokens", { login: email, password })).access_token;
+}
+
+/** The path of the link to a page, from the messages to an address, once it has come. */
+async function pathTo(page, to) {
+  for (;;) {
+    const answer = await fetch(`${origin}/dev/inbox/messages?to=${encodeURIComponent(to)}`);
+    const found = (await answer.text()).match(new RegExp(`${page}[?]key=[A-Za-z0-9_-]+`));
+    if (found) return found[0];
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+for (const [locale, button, wrong, changed] of [
+  ["ko-KR", "저장", "흔히 쓰이는 비밀번호는 쓸 수 없습니다", "비밀번호가 변경되었습니다"],
+  ["en-GB", "Save", "must not be a common one", "Your password was changed"],
+]) {
+  test(`a new password is chosen behind the link (${locale})`, async () => {
+    const email = `reset-${locale.toLowerCase()}@example.com`;
+    await account(email);
+    await post("/v1/password-resets", { login: email });
+    const path = await pathTo("/reset/password", email);
+    const { page, context, done, complaints } = await open(path, { locale });
+    await done(`reset-${locale}`);
+    await page.locator("#password").fill("password1");
+    await page.getByRole("button", { name: button }).click();
+    await page.getByText(wrong).waitFor();
+    if (shots) await page.screenshot({ path: join(shots, `reset-refused-${locale}.png`) });
+    const better = "a better horse needs no battery";
+    await page.locator("#password").fill(better);
+    await page.getByRole("button", { name: button }).click();
+    await page.getByRole("heading", { name: changed }).waitFor();
+    if (shots) await page.screenshot({ path: join(shots, `reset-done-${locale}.png`) });
+    assert.ok((await post("/v1/tokens", { login: email, password: better })).access_token);
+    assert.equal((await post("/v1/tokens", { login: email, password })).code, "invalid_credentials");
+    assert.ok(complaints.every((text) => text.includes("400")), complaints.join("\n"));
+    await context.close();
+  });
+}
+
+for (const [locale, button, undone, gone] of [
+  ["ko-KR", "되돌리기", "되돌렸습니다", "더 이상"],
+  ["en-GB", "Undo", "It is undone", "no longer good"],
+]) {
+  test(`the old address has the account back behind its link, once (${locale})`, async () => {
+    const email = `old-${locale.toLowerCase()}@example.com`;
+    const token = await account(email);
+    const to = `new-${locale.toLowerCase()}@example.com`;
+    const { id } = await post("/v1/me/contacts", { channel: "email", to }, token);
+    const { code } = await message(to);
+    await post(`/v1/verifications/${id}/check`, { code });
+    const path = await pathTo("/undo/contact", email);
+    const { page, context, done, complaints } = await open(path, { locale });
+    await done(`undo-${locale}`);
+    await page.getByRole("button", { name: button }).click();
+    await page.getByRole("heading", { name: undone }).waitFor();
+    await done(`undone-${locale}`);
+    const me = await fetch(`${origin}/v1/me`, { headers: { Authorization: `Bearer ${token}` } });
+    assert.equal(me.status, 401);
+    await page.goto(origin + path);
+    await page.getByRole("button", { name: button }).click();
+    await page.getByRole("heading", { name: gone }).waitFor();
+    assert.ok(complaints.every((text) => text.includes("404")), complaints.join("\n"));
+    await context.close();
+  });
+}
+
 test("a link that is none says so", async () => {
   const { page, context } = await open("/verify/email?key=AAAA", { locale: "en-GB" });
   await page.getByRole("button", { name: "Confirm" }).click();
