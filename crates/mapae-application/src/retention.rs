@@ -66,6 +66,10 @@ impl Retention {
         if removed > 0 {
             work.commit().await?;
             tracing::debug!(removed, "expired sessions and taken contacts removed");
+        } else {
+            drop(work);
+            // What was erased, here or where somebody left, is in no file any more.
+            self.store.purge().await?;
         }
         Ok(removed + erased)
     }
@@ -95,7 +99,7 @@ impl Retention {
                 Ok(0) => self.settings.every,
                 Ok(_) => self.settings.pause,
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "nothing removed");
+                    tracing::warn!(error = &error as &dyn std::error::Error, "not removed yet");
                     self.settings.every
                 }
             };

@@ -55,7 +55,7 @@ problems! {
     /// Of changing a contact.
     ChangeProblems {
         400: "`validation_failed` or `malformed_json`.",
-        401: "`unauthenticated`: no good access token, or its session has ended; or `reauthentication_required`: the log-in is more than 10 minutes ago.",
+        401: "`unauthenticated`: no good access token, or its session has ended; or `reauthentication_required`: the log-in is more than 10 minutes ago, or was not by a code to the number of an account that is to have its first e-mail address.",
         403: "`csrf_refused`: the token is in a cookie, and the request comes from elsewhere.",
         413: "`body_too_large`: over 64 KiB.",
         415: "`unsupported_media_type`: not JSON.",
@@ -158,6 +158,11 @@ fn problem(application: &Application, error: &ContactError) -> Problem {
     match error {
         ContactError::Invalid(errors) => Problem::invalid(errors),
         ContactError::ReauthenticationRequired => reauthentication_required(application),
+        ContactError::CodeRequired => {
+            let detail = "This asks for a recent log-in by a code to the account's number. Please \
+                          log in with a receipt.";
+            Problem { detail: detail.into(), ..reauthentication_required(application) }
+        }
         ContactError::SessionEnded => {
             let detail = "The session has ended. Please log in.";
             Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use mapae_application::ports::{ReadView, Store, StoreError, UnitOfWork};
 use mapae_migrations::{Migrator, MigratorTrait as _};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
@@ -174,10 +174,15 @@ impl Store for SeaOrmStore {
 
     async fn purge(&self) -> Result<(), StoreError> {
         // What was overwritten comes from the journal into the file, and the journal is cut to
-        // nothing. A reader that is in its midst keeps its part until the next time.
-        let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
-        self.writer.execute_unprepared(truncate).await.map_err(store_error)?;
-        Ok(())
+        // nothing. Where a reader is in its midst for too long, that is no error of SQLite's but a
+        // one in its answer.
+        let truncate = Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");
+        let answer = self.writer.query_one_raw(truncate).await.map_err(store_error)?;
+        let answer = answer.ok_or(StoreError::Corrupt("the answer to a checkpoint"))?;
+        match answer.try_get_by_index::<i32>(0).map_err(store_error)? {
+            0 => Ok(()),
+            _ => Err(StoreError::Unavailable("the journal is in use".into())),
+        }
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mapae_application::ports::Store;
+use mapae_application::ports::{Store, StoreError};
 use mapae_store_seaorm::{ConnectError, SeaOrmStore, StoreSettings, Synchronous};
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{
+    ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement, TransactionTrait as _,
+};
 use tempfile::TempDir;
 
 fn settings(folder: &Path) -> StoreSettings {
@@ -59,6 +61,28 @@ async fn the_schema_goes_up_and_down_and_up_again() {
     assert_eq!(rows(&look, tables).await.len(), 0);
     assert_eq!(store.migrate().await.expect("the schema"), 14);
     assert_eq!(rows(&look, tables).await.len(), made);
+}
+
+#[tokio::test]
+async fn a_journal_that_somebody_reads_is_not_called_purged() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let busy_timeout = Duration::from_millis(20);
+    let impatient = StoreSettings { busy_timeout, ..settings(folder.path()) };
+    let store = SeaOrmStore::connect(&impatient).await.expect("a database");
+    store.migrate().await.expect("the schema");
+    let look = look(folder.path()).await;
+    let snapshot = look.begin().await.expect("a transaction");
+    snapshot.execute_unprepared("SELECT * FROM users").await.expect("a snapshot");
+    let write = "UPDATE seaql_migrations SET applied_at = 1";
+    let writer =
+        Database::connect(format!("sqlite://{}", folder.path().join("data/mapae.db").display()));
+    writer.await.expect("a connection").execute_unprepared(write).await.expect("a write");
+    let busy = store.purge().await;
+    assert!(matches!(busy, Err(StoreError::Unavailable(_))), "{busy:?}");
+    snapshot.rollback().await.expect("the end of the snapshot");
+    store.purge().await.expect("nobody is in the way");
+    let journal = folder.path().join("data/mapae.db-wal");
+    assert_eq!(std::fs::metadata(journal).expect("the journal").len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

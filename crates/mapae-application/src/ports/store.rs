@@ -55,10 +55,11 @@ pub trait Store: Send + Sync {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
 
     /// Sees that nothing of what was deleted is left in the store's files, as far as the store has a
-    /// say in that. What readers still look at may keep some of it until the next time.
+    /// say in that.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`], also where somebody still looks at some of it: it MUST be tried
+    /// again then.
     async fn purge(&self) -> Result<(), StoreError>;
 
     /// Whether the store can be read and written now.

@@ -33,6 +33,9 @@ pub enum ContactError {
     /// The log-in is too long ago.
     #[error("the log-in is too long ago for this")]
     ReauthenticationRequired,
+    /// The log-in was not by a code to the number that the address would recover the account for.
+    #[error("the log-in was not by a code to the number")]
+    CodeRequired,
     /// The session has ended meanwhile.
     #[error("the session has ended")]
     SessionEnded,
@@ -140,6 +143,9 @@ impl Application {
         if user.contact(contact.channel()) == Some(contact) {
             let error = FieldError::new("to", InvalidValue::Conflicting);
             return Err(ContactError::Invalid(vec![error]));
+        }
+        if !user.may_change_contact(contact.channel(), &caller.session) {
+            return Err(ContactError::CodeRequired);
         }
         if let Err(exhausted) = self.count_contact_send(&mut *work, contact, now).await? {
             return Err(ContactError::ContactSendsExhausted { retry_at: exhausted.retry_at });

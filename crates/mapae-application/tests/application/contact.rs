@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use mapae_application::Settings;
+use mapae_application::registration::Register;
 use mapae_application::retention::{Retention, RetentionSettings};
 use mapae_application::session::{Authenticated, LogIn, TokenPair};
 use mapae_application::user::{ChangeContact, ContactError, UndoContactError};
 use mapae_application::verification::{ProveError, VerificationView};
 use mapae_domain::session::SessionClient;
 use mapae_domain::verification::ProofRefused;
-use mapae_domain::{Channel, Contact};
+use mapae_domain::{Channel, Contact, RegistrationPolicy};
 use mapae_testkit::fake::link_key_in;
 use zeroize::Zeroizing;
 
@@ -229,6 +231,36 @@ async fn a_contact_is_added_and_removed_and_can_come_back() {
     assert!(matches!(removed, Err(ContactError::NotFound)));
     undo(&world, &key).await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(holds(&world, &me).await, [OLD, "+821012345678"]);
+}
+
+#[tokio::test]
+async fn an_address_joins_a_number_only_by_a_code_to_the_number() {
+    let registration =
+        RegistrationPolicy { require_phone: true, require_email: false, ..Default::default() };
+    let world = World::with(Settings { registration, ..Default::default() });
+    let (typed, number) = ("010-1234-5678", phone("010-1234-5678"));
+    let command = Register { email: None, phone: Some(typed.to_owned()), ..by_email(OLD) };
+    let registered = world.register(command).await.expect("a sign-up");
+    let code = world.code_to(&number).await;
+    world.check(registered.verifications[0].id, &code).await.expect("the right code");
+    let me = caller(&world, typed).await;
+    let refused = begin(&world, &me, THIRD).await.map(|begun| begun.id);
+    assert!(matches!(refused, Err(ContactError::CodeRequired)), "{refused:?}");
+    let Contact::Email(third) = email(THIRD) else { panic!("no address") };
+    assert!(world.emails.last_to(&third).is_none());
+    // Another number replaces the number by any recent log-in: it can come back.
+    assert!(begin(&world, &me, "010-8765-4321").await.is_ok());
+    let begun = world.begin("login", &number).await;
+    let code = world.code_to(&number).await;
+    let receipt = world.check(begun.id, &code).await.expect("the right code").receipt;
+    let client = SessionClient::default();
+    let pair = world.application.log_in_with_receipt(&receipt.expect("a receipt"), &client).await;
+    let token = pair.unwrap_or_else(|error| panic!("{error}")).access_token;
+    let me = world.application.authenticate(&token).await.unwrap_or_else(|error| panic!("{error}"));
+    change(&world, &me, THIRD).await;
+    assert_eq!(holds(&world, &me).await.len(), 2);
+    // From now on the address has its own successors.
+    assert!(begin(&world, &caller(&world, THIRD).await, NEW).await.is_ok());
 }
 
 #[tokio::test]

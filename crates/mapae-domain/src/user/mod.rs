@@ -10,7 +10,9 @@ use crate::contact::{Channel, Contact};
 use crate::id::{ContactId, UserId};
 use crate::invalid::InvalidValue;
 use crate::locale::Locale;
+use crate::session::Session;
 use crate::time::Timestamp;
+use crate::token::AuthMethod;
 
 pub use contact_change::ContactUndo;
 pub use name::{Nickname, PersonName, Username};
@@ -238,6 +240,17 @@ impl User {
         record.updated_at = now;
         record.version += 1;
         (Self(record), old)
+    }
+
+    /// Whether a session may add or replace the contact of a channel.
+    ///
+    /// An e-mail address that joins a number recovers the account in its place from then on, so that
+    /// takes whoever holds the number: a log-in by its code. A password alone does not do.
+    pub fn may_change_contact(&self, channel: Channel, session: &Session) -> bool {
+        let takes_recovery = channel == Channel::Email
+            && self.contact(Channel::Email).is_none()
+            && self.contact(Channel::Sms).is_some();
+        !takes_recovery || session.record().methods.contains(&AuthMethod::Sms)
     }
 
     /// Holds a contact no more.
