@@ -1,5 +1,6 @@
 //! Passwords, who may log in, and what is written down of it.
 
+use mapae_application::Settings;
 use mapae_application::ports::Store as _;
 use mapae_application::retention::{Retention, RetentionSettings};
 use mapae_application::session::{
@@ -184,6 +185,36 @@ async fn whoever_is_disabled_is_out_at_once_and_comes_back_by_logging_in_anew() 
     for nobody in ["jihun@example.com", "nobody", "💥", ""] {
         let unknown = world.application.set_user_status(nobody, UserStatus::Disabled).await;
         assert!(matches!(unknown, Err(SetUserStatusError::NotFound)), "{nobody}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_left_is_erased_when_the_grace_is_over_unless_they_are_let_in_again() {
+    for (then, is_erased) in
+        [(None, true), (Some(UserStatus::Disabled), true), (Some(UserStatus::Active), false)]
+    {
+        let withdrawal_grace = Duration::from_secs(86_400);
+        let world = World::with(Settings { withdrawal_grace, ..Settings::default() });
+        world.user(MINJI).await;
+        let pair = session(&world).await;
+        let me = caller(&world, &pair).await;
+        world.application.withdraw(&me).await.unwrap_or_else(|error| panic!("{error}"));
+        if let Some(status) = then {
+            let set = world.application.set_user_status(MINJI, status).await;
+            set.unwrap_or_else(|error| panic!("{error}"));
+        }
+        let retention = Retention {
+            store: Arc::new(world.store.clone()),
+            clock: Arc::new(world.clock.clone()),
+            settings: RetentionSettings::default(),
+        };
+        world.wait(86_399);
+        assert_eq!(retention.run_once().await.expect("nothing"), 0, "{then:?}");
+        world.wait(1);
+        assert_eq!(retention.run_once().await.expect("a user"), u64::from(is_erased), "{then:?}");
+        let mut view = world.store.read().await.expect("a view");
+        let user = view.user(pair.user).await.expect("an answer");
+        assert_eq!(user.is_none(), is_erased, "{then:?}");
     }
 }
 

@@ -216,12 +216,14 @@ impl User {
     }
 
     /// Keeps the user from logging in, or lets them again. Whoever is logged in is logged out by
-    /// either.
+    /// either. Who has left and is let in again stays; to be shut out as well keeps nothing.
     #[must_use]
     pub fn with_status(self, status: UserStatus, now: Timestamp) -> Self {
         let mut record = self.0;
         record.status = status;
-        record.erase_at = None;
+        if status == UserStatus::Active {
+            record.erase_at = None;
+        }
         record.auth_generation += 1;
         record.updated_at = now;
         record.version += 1;
