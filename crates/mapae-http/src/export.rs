@@ -16,8 +16,9 @@ use crate::user::Profile;
 pub(crate) struct AccountEvent {
     /// The id.
     id: String,
-    /// What: `refresh_token_replayed`, `password_changed`, `password_reset`, `user_disabled`,
-    /// `user_enabled`, ….
+    /// What: `refresh_token_replayed`, `password_changed`, `password_reset`, `contact_changed`,
+    /// `contact_removed`, `contact_restored`, `user_withdrawn`, `user_disabled`, `user_enabled`;
+    /// more may come.
     kind: String,
     /// When (RFC 3339, UTC).
     at: String,

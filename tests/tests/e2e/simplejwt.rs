@@ -172,11 +172,29 @@ async fn bad_input_is_answered_in_the_words_of_django_and_repeats_nothing() {
 
 #[tokio::test]
 async fn a_bridge_that_would_be_weak_is_not_started() {
+    const SECRET: &str = "planted-5Jq0nT8xWvYb2LkR7sHcDfGzA4";
     for (key, value, named) in [
-        ("SIMPLEJWT__SIGNING_KEY", "planted-short", "simplejwt.signing_key"),
+        ("SIMPLEJWT__SIGNING_KEY", "planted-short", "32 bytes at least"),
+        (
+            "SIMPLEJWT__SIGNING_KEY",
+            "django-insecure-planted-5Jq0nT8xWvYb2LkR7sHcDfGzA4",
+            "simplejwt.signing_key is no secret",
+        ),
+        (
+            "SIMPLEJWT__SIGNING_KEY",
+            "plantedplantedplantedplantedplantedplanted",
+            "simplejwt.signing_key is no secret",
+        ),
+        ("SIMPLEJWT__SIGNING_KEY", SECRET, "another than secret"),
         ("SIMPLEJWT__USERNAME_FIELD", "password", "simplejwt.username_field"),
+        ("TOKENS__AUDIENCE", "https://issuer.example.com", "another than the issuer"),
     ] {
-        let settings = [("SIMPLEJWT__ENABLED", "true"), (key, value)];
+        let settings = [
+            ("SIMPLEJWT__ENABLED", "true"),
+            ("SECRET", SECRET),
+            ("TOKENS__ISSUER", "https://issuer.example.com"),
+            (key, value),
+        ];
         let (ended_well, _, error) = Server::run(&["serve"], &settings).await;
         assert!(!ended_well && error.contains(named), "{error}");
         assert!(!error.contains("planted"), "{error}");
