@@ -18,6 +18,7 @@ mod m20261121_000011_key_lives;
 mod m20261121_000012_audit;
 mod m20261121_000013_erasure;
 mod m20261121_000014_contact_undos;
+mod m20261121_000015_consents;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000012_audit::Migration),
             Box::new(m20261121_000013_erasure::Migration),
             Box::new(m20261121_000014_contact_undos::Migration),
+            Box::new(m20261121_000015_consents::Migration),
         ]
     }
 }

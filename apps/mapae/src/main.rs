@@ -1,6 +1,7 @@
 //! The one binary of Mapae: wires the crates together, and holds no rule of its own.
 
 mod config;
+mod consent;
 mod doctor;
 mod key;
 mod logging;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::consent::ConsentCommand;
 use crate::key::KeyCommand;
 use crate::message::{AddressCommand, MessageCommand};
 use crate::user::UserCommand;
@@ -59,6 +61,9 @@ enum Command {
     /// Shut users out, or let them in again.
     #[command(subcommand)]
     User(UserCommand),
+    /// List consents to advertising that are to be reconfirmed, or remind people of them.
+    #[command(subcommand)]
+    Consent(ConsentCommand),
     /// Look at e-mail addresses whose messages did not arrive, and clear them.
     #[command(subcommand)]
     Address(AddressCommand),
@@ -102,6 +107,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Message(command) => runtime.block_on(message::message(&config, command)),
         Command::Key(command) => runtime.block_on(key::key(&config, command)),
         Command::User(command) => runtime.block_on(user::user(&config, command)),
+        Command::Consent(command) => runtime.block_on(consent::consent(&config, command)),
         Command::Address(command) => runtime.block_on(message::mark(&config, command)),
         Command::Config | Command::Openapi => Ok(()),
     }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mapae_application::inbox::Inbox;
-use mapae_application::outbox::{Bell, Worker};
-use mapae_application::ports::{Clock, Diagnose, MessageSealer, SecretRng, SimpleJwtTokens, Store};
+use mapae_application::outbox::{Bell, MarketingDecision, MessageContent, Worker};
+use mapae_application::ports::{
+    Clock, Diagnose, MessageRenderer as _, MessageSealer, RenderError, SecretRng, SimpleJwtTokens,
+    Store,
+};
 use mapae_application::retention::{Retention, RetentionSettings};
 use mapae_application::signing_key::{SigningKey as OpenedKey, SigningKeys};
 use mapae_application::{Application, Ports};
 use mapae_domain::Timestamp;
+use mapae_domain::consent::{AskedDocument, ConsentKind};
 use mapae_domain::signing_key::SigningKeyPolicy;
 use mapae_http::{HttpSettings, Issuer, SimpleJwtSettings};
 use mapae_messages::{MessageSettings, Messages};
@@ -107,12 +111,36 @@ pub(crate) async fn open_store(config: &Config) -> Result<SeaOrmStore, Failure> 
 
 /// The words of messages.
 pub(crate) fn messages(config: &Config, public_origin: &str) -> Result<Messages, Failure> {
-    Ok(Messages::load(&MessageSettings {
+    let messages = Messages::load(&MessageSettings {
         service_name: config.messages.service_name.clone(),
         public_origin: public_origin.to_owned(),
         code_length: config.verification.code_length,
         templates: config.messages.templates.clone(),
-    })?)
+    })?;
+    if !config.sms.senders.is_empty() {
+        try_titles(config, &messages)?;
+    }
+    Ok(messages)
+}
+
+/// Sees that the titles of documents for marketing can stand in short messages.
+fn try_titles(config: &Config, messages: &Messages) -> Result<(), Failure> {
+    let policy = config.settings()?.consents;
+    let marketing = |asked: &&AskedDocument| asked.kind == ConsentKind::Marketing;
+    for asked in policy.documents().iter().filter(marketing) {
+        for (locale, text) in &asked.texts {
+            let decision = MarketingDecision { title: text.title.clone(), accepted: true, at: 0 };
+            let content = MessageContent::Marketing { decisions: vec![decision], reminder: true };
+            if let Err(RenderError(why)) = messages.sms(&content, *locale) {
+                let (name, locale) = (asked.document.name(), locale.as_str());
+                return Err(format!(
+                    "configuration: consents: a short message with the {locale} title of {name} {why}"
+                )
+                .into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Builds what sends.

@@ -11,6 +11,7 @@
 //!   for while one is open.
 //! * A unit of work that lost to another is begun anew, and then sees what the other has stored.
 
+pub mod consent;
 pub mod error;
 pub mod idempotency;
 pub mod inbox;
@@ -27,7 +28,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mapae_domain::user::PasswordPolicy;
-use mapae_domain::{Region, RegistrationPolicy, SessionPolicy, Timestamp, VerificationPolicy};
+use mapae_domain::{
+    ConsentPolicy, Region, RegistrationPolicy, SessionPolicy, Timestamp, VerificationPolicy,
+};
 
 use crate::outbox::Bell;
 use crate::ports::{
@@ -53,6 +56,8 @@ pub struct Settings {
     pub sms_regions: Vec<Region>,
     /// The services that may ask about tokens.
     pub clients: Vec<ServiceClient>,
+    /// The documents that people are asked to agree to.
+    pub consents: ConsentPolicy,
     /// How long what is kept of somebody who has left is kept still; nothing at all where zero.
     pub withdrawal_grace: Duration,
     /// Whether a refresh token of SimpleJWT's form is replaced at each use. Its clients must then
@@ -71,6 +76,7 @@ impl Default for Settings {
             sms_regions: vec![Region::KR],
             clients: Vec::new(),
             simplejwt_rotates: false,
+            consents: ConsentPolicy::default(),
             withdrawal_grace: Duration::ZERO,
         }
     }

@@ -24,6 +24,10 @@ pub enum AuditKind {
     /// A change of a contact was undone by who held the old one: every session ended, and the
     /// password is worth nothing any more.
     ContactRestored,
+    /// Another contact was chosen to get the messages to the user.
+    PrimaryContactChanged,
+    /// The public name was changed.
+    UsernameChanged,
     /// The user has left.
     UserWithdrawn,
     /// The user was disabled, and every session ended.
@@ -34,13 +38,15 @@ pub enum AuditKind {
 
 impl AuditKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::RefreshTokenReplayed,
         Self::PasswordChanged,
         Self::PasswordReset,
         Self::ContactChanged,
         Self::ContactRemoved,
         Self::ContactRestored,
+        Self::PrimaryContactChanged,
+        Self::UsernameChanged,
         Self::UserWithdrawn,
         Self::UserDisabled,
         Self::UserEnabled,
@@ -55,6 +61,8 @@ impl AuditKind {
             Self::ContactChanged => "contact_changed",
             Self::ContactRemoved => "contact_removed",
             Self::ContactRestored => "contact_restored",
+            Self::PrimaryContactChanged => "primary_contact_changed",
+            Self::UsernameChanged => "username_changed",
             Self::UserWithdrawn => "user_withdrawn",
             Self::UserDisabled => "user_disabled",
             Self::UserEnabled => "user_enabled",

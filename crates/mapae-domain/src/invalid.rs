@@ -51,6 +51,9 @@ pub enum InvalidValue {
     /// It stands there twice, where once is meant.
     #[error("is given more than once")]
     Duplicate,
+    /// It was right once, and another is by now.
+    #[error("is of a version that is not in force")]
+    Outdated,
     /// It contradicts another field of the same request.
     #[error("does not agree with the other fields")]
     Conflicting,
@@ -72,6 +75,7 @@ impl InvalidValue {
             Self::CountryNotAllowed => "country_not_allowed",
             Self::UnknownValue => "unknown_value",
             Self::Duplicate => "duplicate",
+            Self::Outdated => "outdated",
             Self::Conflicting => "conflicting",
         }
     }

@@ -30,7 +30,7 @@ pub mod user;
 pub mod verification;
 
 pub use audit::{AuditEntry, AuditKind};
-pub use consent::{Consent, ConsentDocument};
+pub use consent::{Consent, ConsentDocument, ConsentPolicy};
 pub use contact::{Channel, Contact, Deliverability, EmailAddress, PhoneNumber, Region};
 pub use id::{
     AuditId, ContactId, MessageId, RegistrationId, SessionId, TokenId, UserId, VerificationId,

@@ -271,6 +271,7 @@ impl Registration {
             password_hash: record.password_hash.clone(),
             auth_generation: 0,
             contacts,
+            primary: None,
             erase_at: None,
             created_at: now,
             updated_at: now,

@@ -17,6 +17,7 @@ use crate::caller::{Caller, idempotency_key, reauthentication_required};
 use crate::client::Client;
 use crate::payload::{ApiJson, NoContent, Reply, Secret};
 use crate::problem::{Failure, Problem, problems};
+use crate::user::Profile;
 use crate::verification::{Verification, contact_taken};
 
 /// A contact to add, or to have in place of the one of its channel.
@@ -68,6 +69,12 @@ problems! {
         403: "`csrf_refused`: the token is in a cookie, and the request comes from elsewhere.",
         404: "`contact_not_found`: the account has no contact of that id.",
         409: "`contact_required`: it is the last way to log in, or accounts must have one.",
+    }
+    /// Of choosing the primary contact.
+    PrimaryProblems {
+        401: "`unauthenticated`: no good access token, or its session has ended; or `reauthentication_required`: the log-in is more than 10 minutes ago.",
+        403: "`csrf_refused`: the token is in a cookie, and the request comes from elsewhere.",
+        404: "`contact_not_found`: the account has no contact of that id.",
     }
     /// Of undoing a change.
     UndoProblems {
@@ -127,6 +134,30 @@ impl ContactApi {
         let id: ContactId = id.parse().map_err(|_| not_found())?;
         match application.remove_contact(&caller, id).await {
             Ok(()) => Ok(NoContent),
+            Err(error) => Err(problem(&application, &error).into()),
+        }
+    }
+
+    /// Choose your primary contact
+    ///
+    /// Messages about the account go to it from now on; the one before is told. Asks for a log-in
+    /// that is not older than ten minutes.
+    #[oai(
+        path = "/v1/me/contacts/:id/primary",
+        method = "put",
+        operation_id = "choosePrimaryContact"
+    )]
+    async fn choose_primary(
+        &self,
+        application: Data<&Arc<Application>>,
+        Caller(caller): Caller,
+        Client(client): Client,
+        /// The contact's id.
+        id: Path<String>,
+    ) -> Result<Reply<200, Profile>, Failure<PrimaryProblems>> {
+        let id: ContactId = id.parse().map_err(|_| not_found())?;
+        match application.choose_primary_contact(&caller, id, &client).await {
+            Ok(user) => Ok(Reply(Profile::from(&user))),
             Err(error) => Err(problem(&application, &error).into()),
         }
     }

@@ -3,10 +3,11 @@
 use mapae_application::user::Export;
 use mapae_domain::session::SessionRecord;
 use mapae_domain::user::ContactUndo;
-use mapae_domain::{AuditEntry, Consent, Registration, Timestamp, Verification};
+use mapae_domain::{AuditEntry, Registration, Timestamp, Verification};
 use poem_openapi::Object;
 use poem_openapi::types::Example;
 
+use crate::consent::ConsentView;
 use crate::time::rfc3339;
 use crate::user::Profile;
 
@@ -17,7 +18,7 @@ pub(crate) struct AccountEvent {
     /// The id.
     id: String,
     /// What: `refresh_token_replayed`, `password_changed`, `password_reset`, `contact_changed`,
-    /// `contact_removed`, `contact_restored`, `user_withdrawn`, `user_disabled`, `user_enabled`;
+    /// `contact_removed`, `primary_contact_changed`, `username_changed`, `contact_restored`, `user_withdrawn`, `user_disabled`, `user_enabled`;
     /// more may come.
     kind: String,
     /// When (RFC 3339, UTC).
@@ -65,34 +66,6 @@ fn an_event() -> AccountEvent {
 impl Example for Events {
     fn example() -> Self {
         Self { events: vec![an_event()] }
-    }
-}
-
-/// A decision about a document.
-#[derive(Object)]
-#[oai(skip_serializing_if_is_none)]
-pub(crate) struct ExportedConsent {
-    /// The document.
-    document: String,
-    /// Its version.
-    version: String,
-    /// Whether the person agreed.
-    accepted: bool,
-    /// When (RFC 3339, UTC).
-    decided_at: String,
-    /// The channel that it speaks of: `email` or `sms`.
-    channel: Option<String>,
-}
-
-impl From<&Consent> for ExportedConsent {
-    fn from(consent: &Consent) -> Self {
-        Self {
-            document: consent.document.name().to_owned(),
-            version: consent.document.version().to_owned(),
-            accepted: consent.accepted,
-            decided_at: rfc3339(consent.decided_at),
-            channel: consent.channel.map(|channel| channel.as_str().to_owned()),
-        }
     }
 }
 
@@ -158,7 +131,7 @@ pub(crate) struct ExportedRegistration {
     /// The language.
     locale: String,
     /// What was agreed to, or refused.
-    consents: Vec<ExportedConsent>,
+    consents: Vec<ConsentView>,
     /// When it was begun (RFC 3339, UTC).
     created_at: String,
 }
@@ -174,7 +147,7 @@ impl From<&Registration> for ExportedRegistration {
             nickname: record.nickname.as_ref().map(|name| name.as_str().to_owned()),
             name: record.name.as_ref().map(|name| name.as_str().to_owned()),
             locale: record.locale.as_str().to_owned(),
-            consents: record.consents.iter().map(ExportedConsent::from).collect(),
+            consents: record.consents.iter().map(ConsentView::from).collect(),
             created_at: rfc3339(record.created_at),
         }
     }
@@ -256,7 +229,7 @@ pub(crate) struct ExportAnswer {
     /// Whether it has a password, of which a hash is kept.
     has_password: bool,
     /// Every decision about a document, oldest first.
-    consents: Vec<ExportedConsent>,
+    consents: Vec<ConsentView>,
     /// Every session, open or not, latest first.
     sessions: Vec<ExportedSession>,
     /// What happened to it, latest first.
@@ -271,17 +244,10 @@ pub(crate) struct ExportAnswer {
 
 impl Example for ExportAnswer {
     fn example() -> Self {
-        let at = rfc3339(Timestamp::from_seconds(1_795_000_000));
         Self {
             profile: Profile::example(),
             has_password: true,
-            consents: vec![ExportedConsent {
-                document: "terms".to_owned(),
-                version: "2026-11-01".to_owned(),
-                accepted: true,
-                decided_at: at,
-                channel: None,
-            }],
+            consents: vec![ConsentView::example()],
             sessions: Vec::new(),
             events: vec![an_event()],
             registrations: Vec::new(),
@@ -296,7 +262,7 @@ impl From<&Export> for ExportAnswer {
         Self {
             profile: Profile::from(&export.user),
             has_password: export.user.record().password_hash.is_some(),
-            consents: export.consents.iter().map(ExportedConsent::from).collect(),
+            consents: export.consents.iter().map(ConsentView::from).collect(),
             sessions: export.sessions.iter().map(ExportedSession::from).collect(),
             events: export.events.iter().map(AccountEvent::from).collect(),
             registrations: export.registrations.iter().map(ExportedRegistration::from).collect(),

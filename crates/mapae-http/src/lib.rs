@@ -7,6 +7,7 @@
 mod allow;
 mod caller;
 mod client;
+mod consent;
 mod contact;
 mod cookie;
 mod cors;
@@ -100,6 +101,7 @@ type Apis = (
     user::UserApi,
     reset::ResetApi,
     contact::ContactApi,
+    consent::ConsentApi,
     session::SessionApi,
     oauth::OAuthApi,
     hook::HookApi,
@@ -124,6 +126,7 @@ const APIS: Apis = (
     user::UserApi,
     reset::ResetApi,
     contact::ContactApi,
+    consent::ConsentApi,
     session::SessionApi,
     oauth::OAuthApi,
     hook::HookApi,

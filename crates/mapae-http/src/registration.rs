@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use mapae_application::Application;
+use mapae_application::consent::ConsentInput;
 use mapae_application::registration::{
-    ConsentInput, GetRegistrationError, Register, RegisterError, RegistrationView,
+    GetRegistrationError, Register, RegisterError, RegistrationView,
 };
 use mapae_application::session::RegistrationTokensError;
 use mapae_domain::RegistrationId;
@@ -14,29 +15,17 @@ use poem::web::Data;
 use poem_openapi::param::{Header, Path};
 use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::Tag;
 use crate::caller::{PreferredLocale, RegistrationBearer, idempotency_key};
 use crate::client::Client;
+use crate::consent::{ConsentBody, decisions};
 use crate::cookie::Cookies;
-use crate::payload::{ApiJson, OnlyObject, Reply, Secret};
+use crate::payload::{ApiJson, Reply, Secret};
 use crate::problem::{Failure, Problem, problems};
 use crate::token::{TokenReply, asked_transport};
 use crate::verification::{Verification, contact_taken, registration_status};
-
-/// One decision about a document.
-#[derive(Object, Deserialize)]
-#[oai(rename = "ConsentDecision")]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ConsentBody {
-    /// The document's name: letters, digits, `.`, `_`, `-`.
-    document: String,
-    /// The version that was shown.
-    version: String,
-    /// Whether the person agreed.
-    accepted: bool,
-}
 
 /// A sign-up.
 #[derive(Object, Deserialize)]
@@ -59,20 +48,13 @@ pub(crate) struct CreateRegistrationBody {
     name: Option<String>,
     /// The language of messages: `ko` or `en`. Where absent, `Accept-Language` decides.
     locale: Option<String>,
-    /// What was agreed to, or refused.
-    #[serde(default, deserialize_with = "objects")]
+    /// What was agreed to, or refused, of the documents of `GET /v1/consents`: each that is required
+    /// must be among them, in the version in force.
+    #[serde(default, deserialize_with = "decisions")]
     consents: Option<Vec<ConsentBody>>,
     /// Receipts of purpose `registration` for contacts that were proved before: they need no
     /// further message.
     receipts: Option<Vec<String>>,
-}
-
-/// Reads a list of objects, or nothing.
-fn objects<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Vec<ConsentBody>>, D::Error> {
-    let list = Option::<Vec<OnlyObject<ConsentBody>>>::deserialize(deserializer)?;
-    Ok(list.map(|list| list.into_iter().map(|OnlyObject(consent)| consent).collect()))
 }
 
 impl Example for CreateRegistrationBody {
@@ -85,11 +67,7 @@ impl Example for CreateRegistrationBody {
             nickname: Some("민지".to_owned()),
             name: None,
             locale: Some("ko".to_owned()),
-            consents: Some(vec![ConsentBody {
-                document: "terms".to_owned(),
-                version: "2026-11-01".to_owned(),
-                accepted: true,
-            }]),
+            consents: Some(vec![ConsentBody::example()]),
             receipts: None,
         }
     }
@@ -156,7 +134,7 @@ impl From<RegistrationView> for Registration {
 problems! {
     /// Of signing up.
     CreateProblems {
-        400: "`validation_failed`, `malformed_json`, or `receipt_refused`: a receipt is not good, or not any more.",
+        400: "`validation_failed`: a document that is required and missing or refused is named as `consents.NAME` with the code `required`, one of another version with `outdated`; `malformed_json`; or `receipt_refused`: a receipt is not good, or not any more.",
         409: "`username_taken`; or `contact_taken`: an account holds a contact that was proved.",
         413: "`body_too_large`: over 64 KiB.",
         415: "`unsupported_media_type`: not JSON.",
@@ -200,17 +178,14 @@ impl RegistrationApi {
         /// gives the same registration, and sends nothing again.
         #[oai(name = "Idempotency-Key")]
         idempotency: Header<Option<String>>,
+        Client(client): Client,
         body: ApiJson<CreateRegistrationBody>,
     ) -> Result<Reply<202, Registration>, Failure<CreateProblems>> {
         let key = idempotency.0.as_deref();
         let idempotency =
             idempotency_key(&application, "createRegistration", key, &body.canonical)?;
         let body = body.value;
-        let consents = body.consents.unwrap_or_default().into_iter().map(|consent| ConsentInput {
-            document: consent.document,
-            version: consent.version,
-            accepted: consent.accepted,
-        });
+        let consents = body.consents.unwrap_or_default().into_iter().map(ConsentInput::from);
         let command = Register {
             username: body.username,
             email: body.email,
@@ -222,6 +197,7 @@ impl RegistrationApi {
             preferred_locale,
             consents: consents.collect(),
             receipts: body.receipts.unwrap_or_default(),
+            client,
             idempotency,
         };
         match application.register(command).await {
@@ -290,6 +266,12 @@ fn parse_id(id: &str) -> Result<RegistrationId, Problem> {
     id.parse().map_err(|_| not_found())
 }
 
+/// What a username that somebody else has is answered with.
+pub(crate) fn username_taken() -> Problem {
+    let detail = "The username is taken. Please choose another.";
+    Problem::new(StatusCode::CONFLICT, "username_taken", detail)
+}
+
 fn expired() -> Problem {
     let detail = "The registration has expired. Please sign up again.";
     Problem::new(StatusCode::GONE, "registration_expired", detail)
@@ -312,10 +294,7 @@ fn refused_problem(refused: RegistrationRefused) -> Problem {
 fn register_problem(application: &Application, error: &RegisterError) -> Problem {
     match error {
         RegisterError::Invalid(errors) => Problem::invalid(errors),
-        RegisterError::UsernameTaken => {
-            let detail = "The username is taken. Please choose another.";
-            Problem::new(StatusCode::CONFLICT, "username_taken", detail)
-        }
+        RegisterError::UsernameTaken => username_taken(),
         RegisterError::ContactTaken => contact_taken(),
         RegisterError::ReceiptRefused => {
             let detail = "A receipt is not good, or not any more. Please verify the contact again.";

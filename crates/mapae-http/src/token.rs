@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::Tag;
 use crate::caller::{MaybeShown, Shown};
 use crate::client::Client;
+use crate::consent::RequiredConsent;
 use crate::cookie::{Cookies, Transport};
 use crate::payload::{ApiJson, MaybeJson, NoContent, Reply, Secret};
 use crate::problem::{Failure, Problem, problems};
@@ -141,6 +142,10 @@ pub(crate) struct TokenPair {
     /// What a page shows in `X-CSRF-Token` when it changes something and its browser sends neither
     /// `Origin` nor `Sec-Fetch-Site`; where the tokens are in cookies.
     csrf_token: Option<Secret>,
+    /// What the person is to be asked now, and `PUT /v1/me/consents` takes: documents that are required
+    /// and not agreed to, and those of which another version was decided about. After a log-in, and
+    /// absent where there is none.
+    consents_required: Option<Vec<RequiredConsent>>,
 }
 
 impl Example for TokenPair {
@@ -153,6 +158,7 @@ impl Example for TokenPair {
             refresh_expires_in: 604_800,
             session_id: "019a9c9e-6f60-7c3e-8a51-2f6d0c1b7e44".to_owned(),
             csrf_token: None,
+            consents_required: None,
         }
     }
 }
@@ -180,6 +186,7 @@ impl TokenReply {
 impl IntoResponse for TokenReply {
     fn into_response(self) -> Response {
         let Self { pair, in_cookies } = self;
+        let demands: Vec<_> = pair.consents_required.iter().map(RequiredConsent::from).collect();
         let mut view = TokenPair {
             access_token: None,
             token_type: "Bearer".to_owned(),
@@ -188,6 +195,7 @@ impl IntoResponse for TokenReply {
             refresh_expires_in: pair.refresh_expires_in.as_secs(),
             session_id: pair.session.to_string(),
             csrf_token: None,
+            consents_required: (!demands.is_empty()).then_some(demands),
         };
         let access = Zeroizing::new(pair.access_token);
         let Some((cookies, csrf_token)) = in_cookies else {

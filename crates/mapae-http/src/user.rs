@@ -21,6 +21,7 @@ use crate::cookie::Cookies;
 use crate::export::{AccountEvent, Events, ExportAnswer};
 use crate::payload::{ApiJson, NoContent, Reply, Secret};
 use crate::problem::{Failure, Problem, problems};
+use crate::registration::username_taken;
 use crate::time::rfc3339;
 use crate::token::RevokeReply;
 
@@ -35,6 +36,8 @@ pub(crate) struct ProfileContact {
     value: String,
     /// When it was proved (RFC 3339, UTC).
     verified_at: String,
+    /// Messages about the account go to this one.
+    primary: bool,
 }
 
 /// An account, for its owner.
@@ -85,6 +88,7 @@ impl Example for Profile {
                 channel: "email".to_owned(),
                 value: "minji@example.com".to_owned(),
                 verified_at: at.clone(),
+                primary: true,
             }],
             created_at: at.clone(),
             updated_at: at,
@@ -104,6 +108,7 @@ impl From<&User> for Profile {
             channel: held.contact.channel().as_str().to_owned(),
             value: held.contact.as_str().to_owned(),
             verified_at: rfc3339(held.verified_at),
+            primary: user.primary_contact() == Some(held),
         });
         Self {
             id: record.id.to_string(),
@@ -127,6 +132,10 @@ impl From<&User> for Profile {
 #[oai(rename = "UpdateProfile", example)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UpdateProfileBody {
+    /// The public name to log in with; `null` for none. Another one asks for a log-in that is not
+    /// older than ten minutes, and the one before is nobody else's for 30 days.
+    #[serde(default, deserialize_with = "maybe")]
+    username: MaybeUndefined<String>,
     /// What the user wants to be called, up to 40 characters; `null` for nothing.
     #[serde(default, deserialize_with = "maybe")]
     nickname: MaybeUndefined<String>,
@@ -140,6 +149,7 @@ pub(crate) struct UpdateProfileBody {
 impl Example for UpdateProfileBody {
     fn example() -> Self {
         Self {
+            username: MaybeUndefined::Undefined,
             nickname: MaybeUndefined::Value("민지".to_owned()),
             name: MaybeUndefined::Undefined,
             locale: Some("ko".to_owned()),
@@ -172,8 +182,9 @@ problems! {
     /// Of changing one's profile.
     UpdateProblems {
         400: "`validation_failed` or `malformed_json`.",
-        401: "`unauthenticated`: no good access token, or its session has ended.",
+        401: "`unauthenticated`: no good access token, or its session has ended; or `reauthentication_required`: the log-in is more than 10 minutes ago, and another username was asked for.",
         403: "`csrf_refused`: the token is in a cookie, and the request comes from elsewhere.",
+        409: "`username_taken`; or `username_required`: it is the last way to log in.",
         413: "`body_too_large`: over 64 KiB.",
         415: "`unsupported_media_type`: not JSON.",
     }
@@ -236,15 +247,29 @@ impl UserApi {
         &self,
         application: Data<&Arc<Application>>,
         Caller(caller): Caller,
+        Client(client): Client,
         body: ApiJson<UpdateProfileBody>,
     ) -> Result<Reply<200, Profile>, Failure<UpdateProblems>> {
-        let UpdateProfileBody { nickname, name, locale } = body.value;
-        let command = ChangeProfile { nickname: change(nickname), name: change(name), locale };
-        match application.change_profile(caller.user.id(), command).await {
+        let UpdateProfileBody { username, nickname, name, locale } = body.value;
+        let command = ChangeProfile {
+            username: change(username),
+            nickname: change(nickname),
+            name: change(name),
+            locale,
+        };
+        match application.change_profile(&caller, command, &client).await {
             Ok(user) => Ok(Reply(Profile::from(&user))),
             Err(ChangeProfileError::Invalid(errors)) => Err(Problem::invalid(&errors).into()),
-            Err(ChangeProfileError::NotFound) => {
-                let detail = "The account is gone.";
+            Err(ChangeProfileError::UsernameTaken) => Err(username_taken().into()),
+            Err(ChangeProfileError::LastWayIn) => {
+                let detail = "The username is the last way to log in. It can be changed.";
+                Err(Problem::new(StatusCode::CONFLICT, "username_required", detail).into())
+            }
+            Err(ChangeProfileError::ReauthenticationRequired) => {
+                Err(reauthentication_required(&application).into())
+            }
+            Err(ChangeProfileError::SessionEnded) => {
+                let detail = "The session has ended. Please log in.";
                 Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail).into())
             }
             Err(ChangeProfileError::Unavailable(error)) => Err(Problem::unavailable(&error).into()),

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use mapae_application::outbox::{MessageContent, Notice};
+use mapae_application::outbox::{MarketingDecision, MessageContent, Notice};
 use mapae_domain::Locale;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
@@ -169,6 +169,7 @@ fn samples(kind: Kind, code_length: u8) -> Vec<MessageContent> {
             let samples = notices.flat_map(|notice| keys.iter().map(|key| sample(*notice, key)));
             return samples.collect();
         }
+        Kind::Marketing => return [false, true].map(marketing_sample).into(),
         Kind::Verification => {}
     }
     let purposes = ["registration", "login", "password_reset", "contact_change", "own.purpose"];
@@ -180,6 +181,16 @@ fn samples(kind: Kind, code_length: u8) -> Vec<MessageContent> {
         minutes: 30,
     };
     purposes.iter().flat_map(|purpose| keys.iter().map(move |key| sample(purpose, key))).collect()
+}
+
+fn marketing_sample(reminder: bool) -> MessageContent {
+    let decision = |title: &str, accepted| MarketingDecision {
+        title: title.to_owned(),
+        accepted,
+        at: 1_795_000_000,
+    };
+    let decisions = vec![decision("소식 News", true), decision("야간 Night", reminder)];
+    MessageContent::Marketing { decisions, reminder }
 }
 
 /// A text as it is read: without tags, and without what stands in links.

@@ -1,4 +1,4 @@
-use mapae_application::outbox::MessageContent;
+use mapae_application::outbox::{MarketingDecision, MessageContent};
 use mapae_application::ports::{MessageRenderer, RenderError, RenderedEmail};
 use mapae_domain::Locale;
 use minijinja::{Environment, Value, context};
@@ -44,6 +44,22 @@ impl Messages {
                     host => &self.host,
                 };
                 (Kind::Notice, values)
+            }
+            MessageContent::Marketing { decisions, reminder } => {
+                let shown = |decision: &MarketingDecision| {
+                    context! {
+                        title => &decision.title,
+                        accepted => decision.accepted,
+                        date => date(decision.at, locale),
+                    }
+                };
+                let values = context! {
+                    reminder,
+                    decisions => decisions.iter().map(shown).collect::<Vec<_>>(),
+                    service => &self.service_name,
+                    host => &self.host,
+                };
+                (Kind::Marketing, values)
             }
             MessageContent::Test => {
                 (Kind::Test, context! { service => &self.service_name, host => &self.host })

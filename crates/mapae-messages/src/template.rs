@@ -37,19 +37,22 @@ pub(crate) enum Kind {
     AlreadyRegistered,
     /// Tells of something that happened to the reader's account.
     Notice,
+    /// Tells what the reader has decided about advertising.
+    Marketing,
     /// Tells an operator that messages arrive.
     Test,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Verification, Self::AlreadyRegistered, Self::Notice, Self::Test];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Verification, Self::AlreadyRegistered, Self::Notice, Self::Marketing, Self::Test];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Verification => "verification",
             Self::AlreadyRegistered => "already_registered",
             Self::Notice => "notice",
+            Self::Marketing => "marketing",
             Self::Test => "test",
         }
     }
@@ -82,6 +85,10 @@ compiled_in![
     "ko/notice.txt",
     "ko/notice.html",
     "ko/notice.sms.txt",
+    "ko/marketing.subject.txt",
+    "ko/marketing.txt",
+    "ko/marketing.html",
+    "ko/marketing.sms.txt",
     "ko/test.subject.txt",
     "ko/test.txt",
     "ko/test.html",
@@ -98,6 +105,10 @@ compiled_in![
     "en/notice.txt",
     "en/notice.html",
     "en/notice.sms.txt",
+    "en/marketing.subject.txt",
+    "en/marketing.txt",
+    "en/marketing.html",
+    "en/marketing.sms.txt",
     "en/test.subject.txt",
     "en/test.txt",
     "en/test.html",

@@ -1,6 +1,7 @@
 //! Values of the domain as columns, and back.
 
 use mapae_application::ports::StoreError;
+use mapae_domain::consent::{ConsentChannel, DecidedBy};
 use mapae_domain::session::SessionClient;
 use mapae_domain::{Channel, Contact, Locale, SecretHash, Timestamp};
 
@@ -62,4 +63,15 @@ pub(crate) fn session_client(
 ) -> Result<SessionClient, StoreError> {
     let address = address.map(|address| known(address.parse().ok())).transpose()?;
     Ok(SessionClient { device: device.map(str::to_owned), address })
+}
+
+/// How somebody decided about a document.
+pub(crate) fn decided_by(
+    channel: Option<&str>,
+    address: Option<&str>,
+) -> Result<DecidedBy, StoreError> {
+    Ok(DecidedBy {
+        channel: channel.map(|name| known(ConsentChannel::from_name(name))).transpose()?,
+        address: address.map(|address| known(address.parse().ok())).transpose()?,
+    })
 }

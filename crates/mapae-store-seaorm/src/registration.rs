@@ -1,10 +1,11 @@
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{RegistrationReads, RegistrationWrites};
+use mapae_domain::consent::ConsentChannel;
 use mapae_domain::registration::{Claimed, RegistrationRecord, RegistrationState};
 use mapae_domain::{
-    Channel, Consent, ConsentDocument, EmailAddress, Nickname, PasswordHash, PersonName,
-    PhoneNumber, Registration, RegistrationId, Timestamp, UserId, Username,
+    Consent, ConsentDocument, EmailAddress, Nickname, PasswordHash, PersonName, PhoneNumber,
+    Registration, RegistrationId, Timestamp, UserId, Username,
 };
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
@@ -12,7 +13,7 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-use crate::convert::{channel, counter, instant, locale, micros};
+use crate::convert::{counter, decided_by, instant, locale, micros};
 use crate::entity::registration::{Column, Entity, Model};
 use crate::error::store_error;
 use crate::transaction::Transaction;
@@ -81,9 +82,12 @@ fn write_consents(consents: &[Consent]) -> String {
         json!({
             "document": consent.document.name(),
             "version": consent.document.version(),
+            "required": consent.required,
             "accepted": consent.accepted,
             "decided_at": consent.decided_at.as_micros(),
-            "channel": consent.channel.map(Channel::as_str),
+            "channel": consent.by.channel.map(ConsentChannel::as_str),
+            "address": consent.by.address,
+            "reconfirm_at": micros(consent.reconfirm_at),
         })
     });
     Value::Array(list.collect()).to_string()
@@ -97,11 +101,15 @@ fn read_consents(text: &str) -> Result<Vec<Consent>, StoreError> {
         let version = value["version"].as_str().ok_or_else(unreadable)?;
         Ok(Consent {
             document: ConsentDocument::parse(name, version).map_err(|_| unreadable())?,
+            // What earlier releases did not write is not there.
+            required: value["required"].as_bool().unwrap_or_default(),
             accepted: value["accepted"].as_bool().ok_or_else(unreadable)?,
             decided_at: Timestamp::from_micros(
                 value["decided_at"].as_i64().ok_or_else(unreadable)?,
             ),
-            channel: value["channel"].as_str().map(channel).transpose()?,
+            by: decided_by(value["channel"].as_str(), value["address"].as_str())?,
+            reconfirm_at: instant(value["reconfirm_at"].as_i64()),
+            reminded_at: None,
         })
     };
     list.iter().map(read).collect()

@@ -8,14 +8,15 @@ use mapae_domain::{
     VerificationId,
 };
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue, ColumnTrait as _, Condition, EntityTrait as _,
     IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use crate::convert::{
-    bytes, channel, contact, counter, hash, instant, joined, known, locale, micros, split,
+    bytes, channel, contact, counter, decided_by, hash, instant, joined, known, locale, micros,
+    split,
 };
 use crate::entity::{
     audit_entry, consent, contact_undo, outbox, registration, session, user, user_contact,
@@ -36,6 +37,7 @@ fn to_row(user: &User) -> user::Model {
         status: record.status.as_str().to_owned(),
         password_hash: record.password_hash.as_ref().map(|hash| hash.as_str().to_owned()),
         auth_generation: i64::from(record.auth_generation),
+        primary_channel: record.primary.map(|channel| channel.as_str().to_owned()),
         erase_at: micros(record.erase_at),
         created_at: record.created_at.as_micros(),
         updated_at: record.updated_at.as_micros(),
@@ -77,11 +79,25 @@ pub(crate) fn from_rows(
         password_hash: row.password_hash.map(PasswordHash::from_stored),
         auth_generation: counter(row.auth_generation)?,
         contacts: contacts.into_iter().map(held).collect::<Result<_, StoreError>>()?,
+        primary: row.primary_channel.as_deref().map(channel).transpose()?,
         erase_at: instant(row.erase_at),
         created_at: Timestamp::from_micros(row.created_at),
         updated_at: Timestamp::from_micros(row.updated_at),
         version: counter(row.version)?,
     }))
+}
+
+fn consent_from_row(row: &consent::Model) -> Result<Consent, StoreError> {
+    let document = ConsentDocument::parse(&row.document, &row.document_version);
+    Ok(Consent {
+        document: known(document.ok())?,
+        required: row.required,
+        accepted: row.accepted,
+        decided_at: Timestamp::from_micros(row.decided_at),
+        by: decided_by(row.channel.as_deref(), row.address.as_deref())?,
+        reconfirm_at: instant(row.reconfirm_at),
+        reminded_at: instant(row.reminded_at),
+    })
 }
 
 fn undo_from_row(row: &contact_undo::Model) -> Result<ContactUndo, StoreError> {
@@ -125,6 +141,8 @@ impl UserReads for Transaction {
     async fn user_by_username(&mut self, name: &Username) -> Result<Option<User>, StoreError> {
         let find = username::Entity::find_by_id(name.as_str());
         let holder = find.one(&self.0).await.map_err(store_error)?;
+        // One that was let go of finds nobody.
+        let holder = holder.filter(|row| row.expires_at.is_none());
         match holder.and_then(|row| row.user_id) {
             Some(id) => self.user(UserId::from_uuid(id)).await,
             None => Ok(None),
@@ -177,16 +195,32 @@ impl UserReads for Transaction {
             .all(&self.0)
             .await
             .map_err(store_error)?;
-        let read = |row: consent::Model| {
-            let document = ConsentDocument::parse(&row.document, &row.document_version);
-            Ok(Consent {
-                document: known(document.ok())?,
-                accepted: row.accepted,
-                decided_at: Timestamp::from_micros(row.decided_at),
-                channel: row.channel.as_deref().map(channel).transpose()?,
-            })
-        };
-        rows.into_iter().map(read).collect()
+        rows.iter().map(consent_from_row).collect()
+    }
+
+    async fn consents_to_reconfirm(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(UserId, Consent)>, StoreError> {
+        use consent::Column;
+        let active = Query::select()
+            .expr(Expr::value(1))
+            .from(user::Entity)
+            .and_where(
+                Expr::col((user::Entity, user::Column::Id))
+                    .equals((consent::Entity, Column::UserId)),
+            )
+            .and_where(user::Column::Status.eq(UserStatus::Active.as_str()))
+            .take();
+        let due = consent::Entity::find()
+            .filter(Column::ReconfirmAt.lt(before.as_micros()))
+            .filter(Expr::exists(active))
+            .order_by_asc(Column::ReconfirmAt)
+            .order_by_asc(Column::Id)
+            .limit(u64::from(limit));
+        let due = due.all(&self.0).await.map_err(store_error)?;
+        due.iter().map(|row| Ok((UserId::from_uuid(row.user_id), consent_from_row(row)?))).collect()
     }
 }
 
@@ -214,16 +248,17 @@ impl UserWrites for Transaction {
         if inserted == 1 {
             return Ok(true);
         }
-        // Whoever reserved it has let it expire, or is the same registration again.
-        let free = Condition::any()
-            .add(Column::ExpiresAt.lte(now.as_micros()))
-            .add(Column::RegistrationId.eq(registration.as_uuid()));
+        // Whoever had it has let it expire, or is the same registration again. What is a user's does
+        // not expire.
+        let again = Condition::all()
+            .add(Column::RegistrationId.eq(registration.as_uuid()))
+            .add(Column::UserId.is_null());
         let taken_over = Entity::update_many()
+            .col_expr(Column::UserId, Expr::value(Option::<Uuid>::None))
             .col_expr(Column::RegistrationId, Expr::value(registration.as_uuid()))
             .col_expr(Column::ExpiresAt, Expr::value(expires_at.as_micros()))
             .filter(Column::Username.eq(name.as_str()))
-            .filter(Column::UserId.is_null())
-            .filter(free)
+            .filter(Condition::any().add(Column::ExpiresAt.lte(now.as_micros())).add(again))
             .exec(&self.0)
             .await
             .map_err(store_error)?;
@@ -248,6 +283,61 @@ impl UserWrites for Transaction {
             .await
             .map_err(store_error)?;
         if assigned.rows_affected == 1 { Ok(()) } else { Err(StoreError::Stale) }
+    }
+
+    async fn claim_username(
+        &mut self,
+        name: &Username,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        use username::{Column, Entity, Model};
+        let (id, nothing): (Uuid, Option<i64>) = (user.as_uuid(), None);
+        let row = Model {
+            username: name.as_str().to_owned(),
+            user_id: Some(id),
+            registration_id: None,
+            expires_at: None,
+        };
+        let inserted = Entity::insert(row.into_active_model().reset_all())
+            .on_conflict(OnConflict::column(Column::Username).do_nothing().to_owned())
+            .exec_without_returning(&self.0)
+            .await
+            .map_err(store_error)?;
+        if inserted == 1 {
+            return Ok(true);
+        }
+        // It is the user's own, or was, or whoever had it has let it expire.
+        let free =
+            Condition::any().add(Column::UserId.eq(id)).add(Column::ExpiresAt.lte(now.as_micros()));
+        let taken_over = Entity::update_many()
+            .col_expr(Column::UserId, Expr::value(id))
+            .col_expr(Column::RegistrationId, Expr::value(Option::<Uuid>::None))
+            .col_expr(Column::ExpiresAt, Expr::value(nothing))
+            .filter(Column::Username.eq(name.as_str()))
+            .filter(free)
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(taken_over.rows_affected == 1)
+    }
+
+    async fn release_username(
+        &mut self,
+        name: &Username,
+        user: UserId,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        use username::{Column, Entity};
+        Entity::update_many()
+            .col_expr(Column::ExpiresAt, Expr::value(until.as_micros()))
+            .filter(Column::Username.eq(name.as_str()))
+            .filter(Column::UserId.eq(user.as_uuid()))
+            .filter(Column::ExpiresAt.is_null())
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(())
     }
 
     async fn insert_user(&mut self, user: &User) -> Result<(), StoreError> {
@@ -456,19 +546,54 @@ impl UserWrites for Transaction {
         if consents.is_empty() {
             return Ok(());
         }
+        let nothing: Option<i64> = None;
+        let names = consents.iter().map(|decision| decision.document.name());
+        consent::Entity::update_many()
+            .col_expr(consent::Column::ReconfirmAt, Expr::value(nothing))
+            .filter(consent::Column::UserId.eq(user.as_uuid()))
+            .filter(consent::Column::Document.is_in(names))
+            .filter(consent::Column::ReconfirmAt.is_not_null())
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
         let rows = consents.iter().map(|decision| consent::ActiveModel {
             id: ActiveValue::NotSet,
             user_id: ActiveValue::Set(user.as_uuid()),
             document: ActiveValue::Set(decision.document.name().to_owned()),
             document_version: ActiveValue::Set(decision.document.version().to_owned()),
+            required: ActiveValue::Set(decision.required),
             accepted: ActiveValue::Set(decision.accepted),
             decided_at: ActiveValue::Set(decision.decided_at.as_micros()),
-            channel: ActiveValue::Set(decision.channel.map(Channel::as_str).map(str::to_owned)),
+            channel: ActiveValue::Set(
+                decision.by.channel.map(|channel| channel.as_str().to_owned()),
+            ),
+            address: ActiveValue::Set(decision.by.address.map(|address| address.to_string())),
+            reconfirm_at: ActiveValue::Set(micros(decision.reconfirm_at)),
+            reminded_at: ActiveValue::Set(micros(decision.reminded_at)),
         });
         consent::Entity::insert_many(rows)
             .exec_without_returning(&self.0)
             .await
             .map_err(store_error)?;
         Ok(())
+    }
+
+    async fn record_reminder(
+        &mut self,
+        user: UserId,
+        reminded: &Consent,
+        due: Timestamp,
+    ) -> Result<bool, StoreError> {
+        use consent::{Column, Entity};
+        let recorded = Entity::update_many()
+            .col_expr(Column::ReconfirmAt, Expr::value(micros(reminded.reconfirm_at)))
+            .col_expr(Column::RemindedAt, Expr::value(micros(reminded.reminded_at)))
+            .filter(Column::UserId.eq(user.as_uuid()))
+            .filter(Column::Document.eq(reminded.document.name()))
+            .filter(Column::ReconfirmAt.eq(due.as_micros()))
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
+        Ok(recorded.rows_affected == 1)
     }
 }

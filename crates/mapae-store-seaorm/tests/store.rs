@@ -59,7 +59,7 @@ async fn the_schema_goes_up_and_down_and_up_again() {
     assert!(made >= 12, "{made} tables");
     store.unmigrate().await.expect("the way back");
     assert_eq!(rows(&look, tables).await.len(), 0);
-    assert_eq!(store.migrate().await.expect("the schema"), 14);
+    assert_eq!(store.migrate().await.expect("the schema"), 15);
     assert_eq!(rows(&look, tables).await.len(), made);
 }
 
@@ -100,7 +100,7 @@ async fn processes_that_start_together_migrate_once() {
     for start in starts {
         applied += start.await.expect("a start");
     }
-    assert_eq!(applied, 14);
+    assert_eq!(applied, 15);
 }
 
 #[tokio::test]
@@ -170,6 +170,8 @@ async fn every_hot_look_up_has_an_index() {
         "SELECT * FROM user_contacts WHERE user_id = x'00' ORDER BY channel",
         "SELECT * FROM usernames WHERE username = 'x'",
         "SELECT * FROM consents WHERE user_id = x'00' ORDER BY id",
+        "SELECT * FROM consents WHERE reconfirm_at < 1 AND EXISTS (SELECT 1 FROM users WHERE users.id = consents.user_id AND status = 'active') ORDER BY reconfirm_at, id LIMIT 100",
+        "UPDATE consents SET reconfirm_at = NULL WHERE user_id = x'00' AND document IN ('x') AND reconfirm_at IS NOT NULL",
         "SELECT * FROM registrations WHERE id = x'00'",
         "SELECT * FROM verifications WHERE id = x'00'",
         "SELECT * FROM verifications WHERE link_hash = x'00' OR previous_link_hash = x'00'",

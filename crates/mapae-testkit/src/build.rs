@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use mapae_application::ports::SecretRng as _;
+use mapae_domain::consent::DecidedBy;
 use mapae_domain::registration::{Claimed, NewRegistration};
 use mapae_domain::session::{NewSession, SessionClient};
 use mapae_domain::user::{UserRecord, UserStatus};
@@ -140,7 +141,15 @@ pub fn unique_hash() -> SecretHash {
 /// Where there can be no such document.
 pub fn consent(document: &str, version: &str, accepted: bool, decided_at: Timestamp) -> Consent {
     let document = ConsentDocument::parse(document, version).expect("a document and its version");
-    Consent { document, accepted, decided_at, channel: None }
+    Consent {
+        document,
+        required: false,
+        accepted,
+        decided_at,
+        by: DecidedBy { channel: None, address: None },
+        reconfirm_at: None,
+        reminded_at: None,
+    }
 }
 
 /// A registration for `email`, begun at [`START`], that waits for its proof.
@@ -172,6 +181,7 @@ pub fn a_user(contacts: impl IntoIterator<Item = Contact>) -> User {
         password_hash: None,
         auth_generation: 0,
         contacts: contacts.into_iter().map(a_user_contact).collect(),
+        primary: None,
         erase_at: None,
         created_at: START,
         updated_at: START,

@@ -4,8 +4,10 @@
 //! that holds its value, with `_FILE` behind its own name. A key that is none is an error that
 //! names it.
 
+mod consents;
 mod sending;
 
+pub(crate) use consents::ConsentConfig;
 pub(crate) use sending::{MailConfig, MailSender, OutboxConfig, SmsConfig, SmsSender, TlsMode};
 
 use std::collections::{BTreeMap, HashSet};
@@ -170,6 +172,8 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) registration: RegistrationConfig,
     #[serde(default)]
+    pub(crate) consents: Vec<ConsentConfig>,
+    #[serde(default)]
     pub(crate) verification: VerificationConfig,
     #[serde(default)]
     pub(crate) mail: MailConfig,
@@ -270,6 +274,8 @@ pub(crate) struct RegistrationConfig {
     pub(crate) default_region: String,
     pub(crate) reveal_taken: bool,
     pub(crate) lifetime: Length,
+    /// How old people must say they are; nobody is asked where absent.
+    pub(crate) minimum_age: Option<u8>,
 }
 
 impl Default for RegistrationConfig {
@@ -280,6 +286,7 @@ impl Default for RegistrationConfig {
             default_region: "KR".to_owned(),
             reveal_taken: policy.reveal_taken,
             lifetime: Length(policy.lifetime),
+            minimum_age: None,
         }
     }
 }
@@ -584,6 +591,7 @@ impl Config {
             .map_err(|error| invalid(&error))?,
             password: PasswordPolicy { min_length: self.password.min_length },
             default_region: region(&registration.default_region, "registration.default_region")?,
+            consents: consents::policy(&self.consents, registration.minimum_age)?,
             withdrawal_grace: self.withdrawal.grace.0,
             simplejwt_rotates: self.simplejwt.rotate_refresh_tokens,
             clients: self

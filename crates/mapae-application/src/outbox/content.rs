@@ -30,11 +30,29 @@ pub enum MessageContent {
         /// The key of a link that undoes it, in base64url.
         undo_key: Option<String>,
     },
+    /// What the reader has decided about advertising.
+    Marketing {
+        /// The decisions.
+        decisions: Vec<MarketingDecision>,
+        /// It was decided long ago and is so still; else it was decided now.
+        reminder: bool,
+    },
     /// That messages arrive: what an operator sends to try a sender.
     Test,
     /// Nothing. It goes the way of a message and is sent to nobody, so that nobody can tell from
     /// what happens whether a contact has an account.
     Nothing,
+}
+
+/// A decision about advertising, as its message tells it.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub struct MarketingDecision {
+    /// What the document is called, in the reader's language.
+    pub title: String,
+    /// Whether the reader agreed.
+    pub accepted: bool,
+    /// When it was decided, in seconds since the epoch.
+    pub at: i64,
 }
 
 /// What people are told of their account (ASVS 5.0 6.3.7).
@@ -48,6 +66,10 @@ pub enum Notice {
     ContactAdded,
     /// The reader's contact was removed; the link has it back.
     ContactRemoved,
+    /// Another contact of the reader's account gets its messages from now on.
+    PrimaryContactChanged,
+    /// The name to log in with was changed.
+    UsernameChanged,
     /// A change was undone: the reader's contact is back, and a password has to be chosen.
     ContactRestored,
     /// The reader has left, and what was kept of them is destroyed.
@@ -56,11 +78,13 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::PasswordChanged,
         Self::ContactChanged,
         Self::ContactAdded,
         Self::ContactRemoved,
+        Self::PrimaryContactChanged,
+        Self::UsernameChanged,
         Self::ContactRestored,
         Self::Withdrawn,
     ];
@@ -72,6 +96,8 @@ impl Notice {
             Self::ContactChanged => "contact_changed",
             Self::ContactAdded => "contact_added",
             Self::ContactRemoved => "contact_removed",
+            Self::PrimaryContactChanged => "primary_contact_changed",
+            Self::UsernameChanged => "username_changed",
             Self::ContactRestored => "contact_restored",
             Self::Withdrawn => "withdrawn",
         }
@@ -84,6 +110,7 @@ impl std::fmt::Debug for MessageContent {
             Self::Verification { .. } => "MessageContent::Verification(…)",
             Self::AlreadyRegistered => "MessageContent::AlreadyRegistered",
             Self::Notice { .. } => "MessageContent::Notice(…)",
+            Self::Marketing { .. } => "MessageContent::Marketing(…)",
             Self::Test => "MessageContent::Test",
             Self::Nothing => "MessageContent::Nothing",
         })

@@ -7,7 +7,7 @@ mod question;
 mod route;
 mod worker;
 
-pub use content::{MessageContent, Notice};
+pub use content::{MarketingDecision, MessageContent, Notice};
 pub use event::TakeEventError;
 pub use message::MessageView;
 pub use route::Route;

@@ -241,13 +241,21 @@ pub trait UserReads {
 
     /// The decisions of a user about documents, oldest first.
     async fn consents_of_user(&mut self, id: UserId) -> Result<Vec<Consent>, StoreError>;
+
+    /// Up to `limit` decisions that whoever took them is to be reminded of before `before`, longest
+    /// due first: of users who may log in.
+    async fn consents_to_reconfirm(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(UserId, Consent)>, StoreError>;
 }
 
 /// Users, to write.
 #[async_trait]
 pub trait UserWrites {
-    /// Reserves a username for a registration, one atomic step: `false` where a user has it, or
-    /// another registration until later than `now`.
+    /// Reserves a username for a registration, one atomic step: `false` where a user has it, or had it
+    /// until later than `now`, or another registration has it until then.
     async fn reserve_username(
         &mut self,
         username: &Username,
@@ -265,6 +273,24 @@ pub trait UserWrites {
         username: &Username,
         registration: RegistrationId,
         user: UserId,
+    ) -> Result<(), StoreError>;
+
+    /// Makes a username a user's, one atomic step: `false` where another user has it, or had it until
+    /// later than `now`, or a registration has it until then.
+    async fn claim_username(
+        &mut self,
+        username: &Username,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Lets go of a username, where it is the user's: it finds nobody any more, and until `until`
+    /// nobody else has it.
+    async fn release_username(
+        &mut self,
+        username: &Username,
+        user: UserId,
+        until: Timestamp,
     ) -> Result<(), StoreError>;
 
     /// Stores a new user with all contacts.
@@ -328,12 +354,22 @@ pub trait UserWrites {
     /// from where.
     async fn erase_user(&mut self, id: UserId) -> Result<(), StoreError>;
 
-    /// Adds decisions to a user's history.
+    /// Adds decisions to a user's history. Nobody is reminded any more of an earlier one about the
+    /// same document.
     async fn insert_consents(
         &mut self,
         user: UserId,
         consents: &[Consent],
     ) -> Result<(), StoreError>;
+
+    /// Stores that a user was reminded of a decision, which was due at `due`: one atomic step.
+    /// `false`, and nothing, where it is not due then any more.
+    async fn record_reminder(
+        &mut self,
+        user: UserId,
+        reminded: &Consent,
+        due: Timestamp,
+    ) -> Result<bool, StoreError>;
 }
 
 /// Sessions, to read.

@@ -34,7 +34,9 @@ impl Application {
         if let Some(username) = &user.record().username {
             work.assign_username(username, completed.id(), user.id()).await?;
         }
-        work.insert_consents(user.id(), &completed.record().consents).await?;
+        let consents = &completed.record().consents;
+        work.insert_consents(user.id(), consents).await?;
+        self.confirm_marketing(work, &user, &[], consents, now).await?;
         for held in &user.record().contacts {
             work.supersede_verifications(&held.contact, Some(completed.id())).await?;
         }

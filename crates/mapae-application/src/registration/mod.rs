@@ -5,7 +5,7 @@ mod parse;
 mod register;
 mod view;
 
-pub use register::{ConsentInput, Register, RegisterError};
+pub use register::{Register, RegisterError};
 pub use view::{GetRegistrationError, RegistrationView};
 
 pub(crate) use complete::Completion;

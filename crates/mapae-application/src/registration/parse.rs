@@ -1,16 +1,17 @@
+use std::net::IpAddr;
+
+use mapae_domain::consent::{ConsentChannel, DecidedBy, Decisions};
 use mapae_domain::registration::Claimed;
 use mapae_domain::{
-    Channel, Consent, ConsentDocument, Contact, EmailAddress, InvalidValue, Locale, Nickname,
-    Password, PersonName, PhoneNumber, Purpose, Receipt, Timestamp, Username,
+    Channel, Consent, ConsentDocument, ConsentPolicy, Contact, EmailAddress, InvalidValue, Locale,
+    Nickname, Password, PersonName, PhoneNumber, Purpose, Receipt, Timestamp, Username,
 };
 
-use super::register::{ConsentInput, Register, RegisterError, claimed};
+use super::register::{Register, RegisterError, claimed};
 use crate::Application;
+use crate::consent::parse_decisions;
 use crate::error::FieldErrors;
 use crate::idempotency::IdempotencyKey;
-
-/// Most decisions that one sign-up may carry.
-const MAX_CONSENTS: usize = 32;
 
 /// A sign-up whose every field is what it must be.
 pub(super) struct ParsedRegister {
@@ -24,6 +25,7 @@ pub(super) struct ParsedRegister {
     pub(super) receipts: Vec<Receipt>,
     pub(super) idempotency: Option<IdempotencyKey>,
     consents: Vec<(ConsentDocument, bool)>,
+    address: Option<IpAddr>,
 }
 
 impl ParsedRegister {
@@ -38,14 +40,12 @@ impl ParsedRegister {
     }
 
     /// The decisions, taken now.
-    pub(super) fn consents_at(&self, now: Timestamp) -> Vec<Consent> {
-        let consent = |(document, accepted): &(ConsentDocument, bool)| Consent {
-            document: document.clone(),
-            accepted: *accepted,
-            decided_at: now,
-            channel: None,
+    pub(super) fn consents_at(&self, policy: &ConsentPolicy, now: Timestamp) -> Vec<Consent> {
+        let by = DecidedBy { channel: Some(ConsentChannel::SignUp), address: self.address };
+        let decide = |(document, accepted): &(ConsentDocument, bool)| {
+            policy.decide(document.clone(), *accepted, by, now)
         };
-        self.consents.iter().map(consent).collect()
+        self.consents.iter().map(decide).collect()
     }
 }
 
@@ -66,7 +66,8 @@ impl Application {
         let nickname = errors.parse("nickname", command.nickname.as_deref(), Nickname::parse);
         let name = errors.parse("name", command.name.as_deref(), PersonName::parse);
         let locale = errors.parse("locale", command.locale.as_deref(), Locale::parse);
-        let consents = parse_consents(&command.consents, &mut errors);
+        let policy = &self.settings.consents;
+        let consents = parse_decisions(policy, &command.consents, Decisions::First, &mut errors);
         let receipts = self.parse_receipts(&command.receipts, &mut errors)?;
 
         let mut email = email.map(|email| claimed(email, None));
@@ -102,6 +103,7 @@ impl Application {
             receipts,
             idempotency: command.idempotency,
             consents,
+            address: command.client.address,
         })
     }
 
@@ -157,25 +159,4 @@ impl Application {
         }
         Ok(parsed)
     }
-}
-
-fn parse_consents(
-    given: &[ConsentInput],
-    errors: &mut FieldErrors,
-) -> Vec<(ConsentDocument, bool)> {
-    if given.len() > MAX_CONSENTS {
-        errors.add("consents", InvalidValue::TooMany { max: MAX_CONSENTS });
-        return Vec::new();
-    }
-    let mut consents: Vec<(ConsentDocument, bool)> = Vec::new();
-    for (index, consent) in given.iter().enumerate() {
-        match ConsentDocument::parse(&consent.document, &consent.version) {
-            Ok(document) if consents.iter().any(|(other, _)| other.name() == document.name()) => {
-                errors.add(format!("consents[{index}].document"), InvalidValue::Duplicate);
-            }
-            Ok(document) => consents.push((document, consent.accepted)),
-            Err(reason) => errors.add(format!("consents[{index}].document"), reason),
-        }
-    }
-    consents
 }

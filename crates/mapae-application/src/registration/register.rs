@@ -1,4 +1,5 @@
 use mapae_domain::registration::{Claimed, NewRegistration};
+use mapae_domain::session::SessionClient;
 use mapae_domain::verification::{NewVerification, Standing};
 use mapae_domain::{
     Contact, Locale, PasswordHash, Purpose, Receipt, Registration, RegistrationId, Timestamp,
@@ -9,20 +10,11 @@ use zeroize::Zeroizing;
 use super::parse::ParsedRegister;
 use super::{Completion, RegistrationView};
 use crate::Application;
+use crate::consent::ConsentInput;
 use crate::error::{FieldError, Unavailable, rests_on_the_world, until_settled};
 use crate::idempotency::{IdempotencyKey, IdempotencyOutcome};
 use crate::outbox::MessageContent;
 use crate::ports::UnitOfWork;
-
-/// One decision about a document, as it was sent.
-pub struct ConsentInput {
-    /// The document's name.
-    pub document: String,
-    /// Its version.
-    pub version: String,
-    /// Whether the person agreed.
-    pub accepted: bool,
-}
 
 /// Signs up.
 pub struct Register {
@@ -46,6 +38,8 @@ pub struct Register {
     pub consents: Vec<ConsentInput>,
     /// Receipts for contacts that were proved before.
     pub receipts: Vec<String>,
+    /// From where.
+    pub client: SessionClient,
     /// To recognise a repeat.
     pub idempotency: Option<IdempotencyKey>,
 }
@@ -159,7 +153,7 @@ impl Application {
                 name: parsed.name.clone(),
                 locale: parsed.locale,
                 password_hash: password_hash.cloned(),
-                consents: parsed.consents_at(now),
+                consents: parsed.consents_at(&self.settings.consents, now),
             },
             &self.settings.registration,
             now,

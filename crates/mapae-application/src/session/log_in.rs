@@ -135,7 +135,7 @@ impl Application {
         let session = self
             .open_session(&mut *work, &user, vec![AuthMethod::Password], client.clone(), now)
             .await?;
-        let pair = self.sign_pair(&session, &user, now)?;
+        let pair = self.sign_first_pair(&mut *work, &session, &user, now).await?;
         work.commit().await?;
         tracing::info!(user = %id, session = %session.id(), method = "pwd", "authentication succeeded");
         Ok(pair)
@@ -185,7 +185,7 @@ impl Application {
         };
         let session =
             self.open_session(&mut *work, &user, vec![method], client.clone(), now).await?;
-        let pair = self.sign_pair(&session, &user, now)?;
+        let pair = self.sign_first_pair(&mut *work, &session, &user, now).await?;
         work.commit().await?;
         tracing::info!(user = %user.id(), session = %session.id(), method = method.as_str(), "authentication succeeded");
         Ok(pair)
@@ -231,7 +231,7 @@ impl Application {
         let session = self
             .open_session(&mut *work, &user, registration.methods(), client.clone(), now)
             .await?;
-        let pair = self.sign_pair(&session, &user, now)?;
+        let pair = self.sign_first_pair(&mut *work, &session, &user, now).await?;
         work.commit().await?;
         tracing::info!(user = %user.id(), session = %session.id(), registration = %id, "authentication succeeded");
         Ok(pair)

@@ -28,6 +28,8 @@ use mapae_domain::{
 use zeroize::Zeroizing;
 
 use crate::Application;
+use crate::consent::ConsentDemand;
+use crate::error::Unavailable;
 use crate::ports::{StoreError, TokenSigningError, UnitOfWork};
 
 /// What a log-in or a refresh gives.
@@ -48,6 +50,8 @@ pub struct TokenPair {
     pub user: UserId,
     /// The name of whose it is.
     pub username: Option<Username>,
+    /// What they are to be asked; nothing in a refresh, which asks nobody.
+    pub consents_required: Vec<ConsentDemand>,
 }
 
 impl Application {
@@ -76,6 +80,18 @@ impl Application {
         Ok(session)
     }
 
+    /// Signs the first tokens of a session, which ask for the consents that are missing.
+    pub(crate) async fn sign_first_pair(
+        &self,
+        work: &mut dyn UnitOfWork,
+        session: &Session,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<TokenPair, Unavailable> {
+        let consents_required = self.consents_required(work, user.id()).await?;
+        Ok(TokenPair { consents_required, ..self.sign_pair(session, user, now)? })
+    }
+
     /// Signs the tokens of a session's current generation.
     pub(crate) fn sign_pair(
         &self,
@@ -98,6 +114,7 @@ impl Application {
             opened_at: record.created_at,
             user: user.id(),
             username: user.record().username.clone(),
+            consents_required: Vec::new(),
         })
     }
 

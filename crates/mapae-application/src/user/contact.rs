@@ -1,5 +1,5 @@
 use mapae_domain::session::{SessionClient, SessionEnd};
-use mapae_domain::user::{ContactStays, ContactUndo};
+use mapae_domain::user::{ContactStays, ContactUndo, UnknownContact};
 use mapae_domain::verification::{ConcernedUser, NewVerification, Standing};
 use mapae_domain::{
     AuditKind, Channel, Contact, ContactId, InvalidValue, LinkKey, Purpose, SecretHash, Timestamp,
@@ -282,6 +282,45 @@ impl Application {
         })?;
         self.bell.ring();
         Ok(())
+    }
+
+    /// Chooses which of the caller's contacts gets their messages. The one before is told.
+    ///
+    /// # Errors
+    /// [`ContactError`].
+    pub async fn choose_primary_contact(
+        &self,
+        caller: &Authenticated,
+        id: ContactId,
+        client: &SessionClient,
+    ) -> Result<User, ContactError> {
+        self.require_fresh(caller, self.now())
+            .map_err(|ReauthenticationRequired| ContactError::ReauthenticationRequired)?;
+        let user = until_settled!(self.try_choose_primary_contact(caller, id, client).await)?;
+        self.bell.ring();
+        Ok(user)
+    }
+
+    async fn try_choose_primary_contact(
+        &self,
+        caller: &Authenticated,
+        id: ContactId,
+        client: &SessionClient,
+    ) -> Result<User, ContactError> {
+        let now = self.now();
+        let mut work = self.ports.store.begin().await?;
+        let user = work.user(caller.user.id()).await?.filter(User::is_active);
+        let before = user.ok_or(ContactError::SessionEnded)?;
+        let user = before.clone().choose_primary(id, now);
+        let user = user.map_err(|UnknownContact| ContactError::NotFound)?;
+        if user.primary_contact() != before.primary_contact() {
+            self.queue_notice(&mut *work, &before, Notice::PrimaryContactChanged, now).await?;
+            let (kind, session) = (AuditKind::PrimaryContactChanged, Some(caller.session.id()));
+            self.note(&mut *work, kind, user.id(), session, client, now).await?;
+        }
+        work.update_user(&user).await?;
+        work.commit().await?;
+        Ok(user)
     }
 
     /// Gives an account the contact back that was taken from it, for whoever shows the key that the

@@ -132,8 +132,7 @@ impl Application {
         work.insert_message(&message).await
     }
 
-    /// Queues a notice to a user: to the e-mail address where there is one, else to the number; to
-    /// nobody where there is neither.
+    /// Queues a notice to a user: to the primary contact, or to nobody where there is none.
     pub(crate) async fn queue_notice(
         &self,
         work: &mut dyn UnitOfWork,
@@ -141,7 +140,7 @@ impl Application {
         notice: Notice,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Some(held) = user.record().contacts.first() else { return Ok(()) };
+        let Some(held) = user.primary_contact() else { return Ok(()) };
         let (to, locale) = (&held.contact, user.record().locale);
         self.queue_notice_to(work, to, locale, notice, None, now).await
     }
@@ -161,9 +160,22 @@ impl Application {
             at: now.as_seconds(),
             undo_key: undo_key.map(|key| URL_SAFE_NO_PAD.encode(key.expose())),
         };
+        self.queue_to(work, to, locale, content, NOTICE_LIFETIME, now).await
+    }
+
+    /// Queues a message to a contact, which is tried to be sent for `lifetime`.
+    pub(crate) async fn queue_to(
+        &self,
+        work: &mut dyn UnitOfWork,
+        to: &Contact,
+        locale: Locale,
+        content: MessageContent,
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let id = MessageId::draw(now, &mut self.random());
         let sealed = self.seal_message(id, to, locale, content);
-        let (channel, deadline) = (to.channel(), now.plus(NOTICE_LIFETIME));
+        let (channel, deadline) = (to.channel(), now.plus(lifetime));
         work.insert_message(&OutboxMessage::queue(id, channel, None, sealed, deadline, now)).await
     }
 

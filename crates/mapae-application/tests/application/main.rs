@@ -3,8 +3,10 @@
 
 mod account;
 mod clock;
+mod consent;
 mod contact;
 mod outbox;
+mod profile;
 mod registration;
 mod session;
 mod signing_key;
@@ -24,6 +26,7 @@ use mapae_application::verification::{
     BeginVerification, CheckVerification, ProveError, VerificationView,
 };
 use mapae_application::{Application, Ports, Settings};
+use mapae_domain::session::SessionClient;
 use mapae_domain::{Contact, EmailAddress, Locale, PhoneNumber, Region, VerificationId};
 use mapae_testkit::fake::{
     FakeHasher, FakeRenderer, FakeSealer, FakeSecretHasher, FakeTokens, MemoryStore,
@@ -36,6 +39,7 @@ const PASSWORD: &str = "correct horse battery";
 /// The application over fakes, with a hand on each.
 struct World {
     application: Application,
+    ports: Ports,
     store: MemoryStore,
     clock: SetClock,
     hasher: Arc<FakeHasher>,
@@ -98,9 +102,14 @@ impl World {
             bell: bell.clone(),
             settings: WorkerSettings::default(),
         };
-        let application = Application::new(ports, settings, bell);
+        let application = Application::new(ports.clone(), settings, bell);
         let worker = Arc::new(worker);
-        Self { application, store, clock, hasher, emails, second, texts, events, worker }
+        Self { application, ports, store, clock, hasher, emails, second, texts, events, worker }
+    }
+
+    /// The same installation under other rules.
+    fn with_settings(&self, settings: Settings) -> Application {
+        Application::new(self.ports.clone(), settings, self.worker.bell.clone())
     }
 
     fn wait(&self, seconds: u64) {
@@ -179,6 +188,7 @@ fn by_email(address: &str) -> Register {
         preferred_locale: Locale::En,
         consents: Vec::new(),
         receipts: Vec::new(),
+        client: SessionClient::default(),
         idempotency: None,
     }
 }

@@ -1,3 +1,4 @@
+use mapae_application::Settings;
 use mapae_application::registration::{GetRegistrationError, Register, RegisterError};
 use mapae_application::session::{LogIn, RegistrationTokensError};
 use mapae_application::verification::ProveError;
@@ -9,10 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::{World, by_email, email, phone, wrong};
 
-fn settings(require_email: bool, require_phone: bool) -> mapae_application::Settings {
+fn settings(require_email: bool, require_phone: bool) -> Settings {
     let registration =
         RegistrationPolicy { require_email, require_phone, ..RegistrationPolicy::default() };
-    mapae_application::Settings { registration, ..Default::default() }
+    Settings { registration, ..Settings::default() }
 }
 
 #[tokio::test]
@@ -233,4 +234,34 @@ async fn a_receipt_survives_a_sign_up_that_was_refused() {
     let done = world.register(with("minji2")).await.expect("the receipt is still good");
     assert!(done.user.is_some());
     assert!(matches!(world.register(with("minji3")).await, Err(RegisterError::ReceiptRefused)));
+}
+
+#[tokio::test]
+async fn a_service_that_reveals_taken_contacts_says_so_at_once_and_sends_nothing() {
+    let policy = RegistrationPolicy { reveal_taken: true, ..RegistrationPolicy::default() };
+    let world = World::with(Settings { registration: policy, ..Settings::default() });
+    world.user("minji@example.com").await;
+    let sent = world.emails.sent().len();
+    let taken = world.register(by_email("minji@example.com")).await;
+    assert!(matches!(taken, Err(RegisterError::ContactTaken)));
+    world.deliver().await;
+    assert_eq!(world.emails.sent().len(), sent, "the owner is not bothered");
+    world.register(by_email("other@example.com")).await.expect("a free address");
+}
+
+#[tokio::test]
+async fn who_has_proved_a_contact_is_told_that_it_is_taken_in_either_mode() {
+    for reveal_taken in [false, true] {
+        let policy = RegistrationPolicy { reveal_taken, ..RegistrationPolicy::default() };
+        let world = World::with(Settings { registration: policy, ..Settings::default() });
+        let minji = email("minji@example.com");
+        let begun = world.begin("registration", &minji).await;
+        let code = world.code_to(&minji).await;
+        let receipt = world.check(begun.id, &code).await.expect("the right code").receipt;
+        world.user("minji@example.com").await;
+        let receipts = vec![receipt.expect("a receipt").to_string()];
+        let proved = Register { email: None, receipts, ..by_email("minji@example.com") };
+        let taken = world.register(proved).await;
+        assert!(matches!(taken, Err(RegisterError::ContactTaken)), "reveal_taken = {reveal_taken}");
+    }
 }

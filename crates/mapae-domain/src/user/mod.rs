@@ -105,6 +105,8 @@ pub struct UserRecord {
     pub auth_generation: u32,
     /// At most one contact a channel, each proved.
     pub contacts: Vec<UserContact>,
+    /// The channel whose contact gets the messages to the user, where the user has chosen one.
+    pub primary: Option<Channel>,
     /// When everything that is kept of a user who has left is destroyed.
     pub erase_at: Option<Timestamp>,
     /// When the registration was completed.
@@ -160,6 +162,53 @@ impl User {
     /// Whether the user proved to hold a contact of that channel.
     pub fn has_verified(&self, channel: Channel) -> bool {
         self.0.contacts.iter().any(|held| held.contact.channel() == channel)
+    }
+
+    /// The contact that gets the messages to the user: of the channel that the user has chosen, else
+    /// the e-mail address, else the number.
+    pub fn primary_contact(&self) -> Option<&UserContact> {
+        let chosen = |held: &&UserContact| Some(held.contact.channel()) == self.0.primary;
+        self.0.contacts.iter().find(chosen).or_else(|| self.0.contacts.first())
+    }
+
+    /// Chooses the contact that gets the messages to the user.
+    ///
+    /// # Errors
+    /// [`UnknownContact`] where the user holds none of that id.
+    pub fn choose_primary(self, id: ContactId, now: Timestamp) -> Result<Self, UnknownContact> {
+        let mut record = self.0;
+        let held = record.contacts.iter().find(|held| held.id == id).ok_or(UnknownContact)?;
+        record.primary = Some(held.contact.channel());
+        record.updated_at = now;
+        record.version += 1;
+        Ok(Self(record))
+    }
+
+    /// Takes another public name, or none, and changes the profile.
+    ///
+    /// # Errors
+    /// [`LastWayIn`] where none is left to log in with.
+    pub fn rename(
+        self,
+        username: Option<Username>,
+        change: ProfileChange,
+        now: Timestamp,
+    ) -> Result<Self, LastWayIn> {
+        if username.is_none() && self.0.contacts.is_empty() {
+            return Err(LastWayIn);
+        }
+        let mut record = self.change_profile(change, now).0;
+        record.username = username;
+        Ok(Self(record))
+    }
+
+    /// Counts a change of what is kept beside the user, so that of two at once one begins anew.
+    #[must_use]
+    pub fn touch(self, now: Timestamp) -> Self {
+        let mut record = self.0;
+        record.updated_at = now;
+        record.version += 1;
+        Self(record)
     }
 
     /// Changes the profile.
@@ -309,6 +358,16 @@ pub enum ContactStays {
     #[error("it is the last way to log in")]
     LastWayIn,
 }
+
+/// The user holds no contact of that id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the user holds no such contact")]
+pub struct UnknownContact;
+
+/// Nobody could log in any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is the last way to log in")]
+pub struct LastWayIn;
 
 /// The user holds a contact of that channel already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

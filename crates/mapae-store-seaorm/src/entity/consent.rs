@@ -8,9 +8,13 @@ pub struct Model {
     pub user_id: Uuid,
     pub document: String,
     pub document_version: String,
+    pub required: bool,
     pub accepted: bool,
     pub decided_at: i64,
     pub channel: Option<String>,
+    pub address: Option<String>,
+    pub reconfirm_at: Option<i64>,
+    pub reminded_at: Option<i64>,
 }
 
 impl std::fmt::Debug for Model {

@@ -13,6 +13,7 @@ pub struct Model {
     pub status: String,
     pub password_hash: Option<String>,
     pub auth_generation: i64,
+    pub primary_channel: Option<String>,
     pub erase_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,

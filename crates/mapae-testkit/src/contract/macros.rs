@@ -60,7 +60,11 @@ macro_rules! store_contract {
                 an_assigned_username_is_assigned_for_good
                 a_username_that_was_lost_is_not_assigned
                 a_username_is_reserved_once_among_many_at_once
+                a_username_is_claimed_by_one_user
+                a_username_is_claimed_once_among_many_at_once
                 decisions_are_kept_oldest_first
+                decisions_to_reconfirm_are_found_when_due
+                a_reminder_is_recorded_once
                 users_whose_time_has_come_are_found_longest_first
                 an_erased_user_leaves_nothing_but_bare_audit_entries
                 what_is_kept_of_a_user_is_found_by_the_user

@@ -1,4 +1,4 @@
-use mapae_application::outbox::MessageContent;
+use mapae_application::outbox::{MarketingDecision, MessageContent};
 use mapae_application::ports::{MessageRenderer, RenderError, RenderedEmail};
 use mapae_domain::Locale;
 
@@ -26,6 +26,14 @@ const MAX_SMS_LENGTH: usize = 2_000;
 
 fn nothing() -> RenderError {
     RenderError("there are no words for nothing".to_owned())
+}
+
+fn marketing(decisions: &[MarketingDecision], reminder: bool) -> String {
+    let decision = |one: &MarketingDecision| {
+        format!("marketing={} accepted={} at={}", one.title, one.accepted, one.at)
+    };
+    let decisions: Vec<_> = decisions.iter().map(decision).collect();
+    format!("reminder={reminder} {}", decisions.join(" "))
 }
 
 fn escaped(text: &str) -> String {
@@ -56,6 +64,10 @@ impl MessageRenderer for FakeRenderer {
                 let text = format!("locale={locale} notice={notice} at={at}{link}");
                 (format!("{notice} locale={locale}"), text)
             }
+            MessageContent::Marketing { decisions, reminder } => (
+                format!("marketing locale={locale}"),
+                format!("locale={locale} {}", marketing(decisions, *reminder)),
+            ),
             MessageContent::Test => {
                 (format!("test locale={locale}"), format!("locale={locale} test"))
             }
@@ -75,6 +87,9 @@ impl MessageRenderer for FakeRenderer {
             MessageContent::Notice { notice, at, undo_key } => {
                 let link = undo_key.as_ref().map_or(String::new(), |key| format!(" link={key}"));
                 format!("locale={locale} notice={notice} at={at}{link}")
+            }
+            MessageContent::Marketing { decisions, reminder } => {
+                format!("locale={locale} {}", marketing(decisions, *reminder))
             }
             MessageContent::Test => format!("locale={locale} test"),
             MessageContent::Nothing => return Err(nothing()),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use mapae_application::ports::Store;
+use mapae_domain::consent::{ConsentChannel, DecidedBy};
 use mapae_domain::registration::{Claimed, RegistrationRecord, RegistrationState};
 use mapae_domain::{
-    Channel, Locale, Nickname, PasswordHash, PersonName, Registration, RegistrationId,
+    Consent, Locale, Nickname, PasswordHash, PersonName, Registration, RegistrationId,
 };
 
 use super::{a_stored_registration, a_stored_user, assert_stale, give_way, race, settled, stored};
@@ -24,8 +25,16 @@ pub async fn an_unknown_registration_is_none(store: Arc<dyn Store>) {
 /// A registration with every field that there can be comes back as it was.
 pub async fn a_full_registration_comes_back_as_it_was(store: Arc<dyn Store>) {
     let user = a_stored_user(&store, []).await;
-    let mut marketing = build::consent("marketing", "v1.2_3-rc", false, build::after(1));
-    marketing.channel = Some(Channel::Sms);
+    let marketing = Consent {
+        by: DecidedBy {
+            channel: Some(ConsentChannel::SignUp),
+            address: Some("2001:db8::7".parse().expect("an address")),
+        },
+        reconfirm_at: Some(build::after(9)),
+        ..build::consent("marketing", "v1.2_3-rc", true, build::after(1))
+    };
+    let terms = build::consent("Terms", "2026-11-01", true, build::START);
+    let terms = Consent { required: true, ..terms };
     let registration = Registration::from_record(RegistrationRecord {
         id: build::registration_id(),
         username: Some(build::unique_username()),
@@ -37,7 +46,7 @@ pub async fn a_full_registration_comes_back_as_it_was(store: Arc<dyn Store>) {
         password_hash: Some(PasswordHash::from_stored(
             "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
         )),
-        consents: vec![build::consent("Terms", "2026-11-01", true, build::START), marketing],
+        consents: vec![terms, marketing],
         state: RegistrationState::Completed { user: user.id(), at: build::after(4) },
         tokens_issued_at: Some(build::after(5)),
         created_at: build::START,

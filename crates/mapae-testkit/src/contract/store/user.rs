@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use mapae_application::ports::Store;
+use mapae_domain::consent::{ConsentChannel, DecidedBy};
 use mapae_domain::registration::{RegistrationRecord, RegistrationState};
 use mapae_domain::session::SessionClient;
 use mapae_domain::user::{ContactUndo, UserRecord, UserStatus};
 use mapae_domain::verification::{ConcernedUser, VerificationRecord, VerificationState};
 use mapae_domain::{
-    AuditEntry, AuditId, AuditKind, Channel, Consent, ConsentDocument, Contact, Locale, Nickname,
-    PasswordHash, PersonName, Purpose, Registration, RegistrationId, Role, User, UserContact,
-    UserId, Username, Verification,
+    AuditEntry, AuditId, AuditKind, Channel, Consent, Contact, Locale, Nickname, PasswordHash,
+    PersonName, Purpose, Registration, RegistrationId, Role, User, UserContact, UserId, Username,
+    Verification,
 };
 
 use super::{a_stored_user, assert_stale, give_way, race, settled, stored};
@@ -57,6 +58,7 @@ fn a_full_user() -> User {
             held(build::unique_email().into(), 1),
             held(build::unique_phone().into(), 2),
         ],
+        primary: Some(Channel::Sms),
         erase_at: Some(build::after(2)),
         updated_at: build::after(3),
         version: 7,
@@ -119,6 +121,7 @@ pub async fn an_updated_user_comes_back_changed(store: Arc<dyn Store>) {
         status: UserStatus::Active,
         password_hash: None,
         auth_generation: 1,
+        primary: None,
         updated_at: build::after(50),
         version: 8,
         ..before.record().clone()
@@ -305,16 +308,94 @@ pub async fn a_username_is_reserved_once_among_many_at_once(store: Arc<dyn Store
     assert_eq!(reserved.into_iter().filter(|reserved| *reserved).count(), 1);
 }
 
+/// A username is claimed by one user, from nobody or from a registration that let it expire.
+pub async fn a_username_is_claimed_by_one_user(store: Arc<dyn Store>) {
+    let name = build::unique_username();
+    let first = a_stored_user(&store, []).await.id();
+    let second = a_stored_user(&store, []).await.id();
+    let claim = async |name: &Username, user, now| stored!(store, work => { work.claim_username(name, user, build::after(now)).await.unwrap() });
+    let candidate = a_candidate(&store).await;
+    assert!(reserve(&store, &name, candidate, 100, 0).await);
+    assert!(!claim(&name, first, 99).await, "a registration has it until 100");
+    assert!(claim(&name, first, 100).await, "expired at the instant of its expiry");
+    assert!(claim(&name, first, 101).await, "it is the user's own");
+    assert!(!claim(&name, second, 102).await, "another user has it");
+    assert!(!reserve(&store, &name, candidate, 900, 800).await, "a user has it");
+    assert!(claim(&build::unique_username(), first, 103).await, "a user may have claimed two");
+    let release = async |user| {
+        stored!(store, work => {
+            work.release_username(&name, user, build::after(200)).await.unwrap();
+        });
+    };
+    release(second).await;
+    assert!(!claim(&name, second, 104).await, "nobody lets go of another's");
+    release(first).await;
+    let mut view = store.read().await.unwrap();
+    assert!(view.user_by_username(&name).await.unwrap().is_none(), "it finds nobody");
+    drop(view);
+    assert!(!claim(&name, second, 199).await, "it was the first's until 200");
+    assert!(!reserve(&store, &name, candidate, 900, 199).await, "it was the first's until 200");
+    assert!(claim(&name, first, 199).await, "it comes back");
+    release(first).await;
+    assert!(claim(&name, second, 200).await, "its time is over");
+    release(second).await;
+    assert!(reserve(&store, &name, candidate, 900, 200).await, "its time is over");
+}
+
+/// Of many users who claim one username at once, one has it.
+pub async fn a_username_is_claimed_once_among_many_at_once(store: Arc<dyn Store>) {
+    let name = build::unique_username();
+    let claimed = race(20, |_| {
+        let (store, name) = (Arc::clone(&store), name.clone());
+        async move {
+            let user = build::a_user([]);
+            settled!(store, work => {
+                let claimed = work.claim_username(&name, user.id(), build::START).await?;
+                give_way().await;
+                if claimed {
+                    work.insert_user(&user).await?;
+                }
+                claimed
+            })
+        }
+    })
+    .await;
+    assert_eq!(claimed.into_iter().filter(|claimed| *claimed).count(), 1);
+}
+
+/// A decision that somebody is to be reminded of in `reconfirm` seconds.
+fn a_marketing_consent(name: &str, decided: u64, reconfirm: u64) -> Consent {
+    let by = DecidedBy {
+        channel: Some(ConsentChannel::Account),
+        address: Some("2001:db8:1234:5678:9abc:def0:1234:5678".parse().expect("an address")),
+    };
+    Consent {
+        by,
+        reconfirm_at: Some(build::after(reconfirm)),
+        reminded_at: Some(build::after(decided + 1)),
+        ..build::consent(name, "1", true, build::after(decided))
+    }
+}
+
 /// Decisions are kept as a history, oldest first, and those of one user apart from another's.
 pub async fn decisions_are_kept_oldest_first(store: Arc<dyn Store>) {
     let user = a_stored_user(&store, []).await;
     let other = a_stored_user(&store, []).await;
-    let terms = build::consent("terms", "2026-11-01", true, build::START);
-    let mut by_mail = build::consent("marketing", "1", true, build::after(1));
-    by_mail.channel = Some(Channel::Email);
-    let mut withdrawn = build::consent("marketing", "1", false, build::after(2));
-    withdrawn.channel = Some(Channel::Email);
-    let history = [terms.clone(), by_mail, withdrawn];
+    let by = |channel, address: &str| DecidedBy {
+        channel: Some(channel),
+        address: Some(address.parse().expect("an address")),
+    };
+    let terms = Consent {
+        required: true,
+        by: by(ConsentChannel::SignUp, "192.0.2.7"),
+        ..build::consent("terms", "2026-11-01", true, build::START)
+    };
+    let agreed = Consent { reconfirm_at: None, ..a_marketing_consent("marketing", 1, 0) };
+    let withdrawn = Consent {
+        by: by(ConsentChannel::Account, "2001:db8::1"),
+        ..build::consent("marketing", "1", false, build::after(2))
+    };
+    let history = [terms.clone(), agreed, withdrawn];
     stored!(store, work => {
         work.insert_consents(user.id(), &history[..2]).await.unwrap();
         work.insert_consents(other.id(), &[terms]).await.unwrap();
@@ -324,6 +405,64 @@ pub async fn decisions_are_kept_oldest_first(store: Arc<dyn Store>) {
     let mut view = store.read().await.unwrap();
     assert_eq!(view.consents_of_user(user.id()).await.unwrap(), history);
     assert_eq!(view.consents_of_user(other.id()).await.unwrap().len(), 1);
+}
+
+/// Decisions to be reminded of are found when they are due, longest due first, no more than asked
+/// for, and of users who may log in.
+pub async fn decisions_to_reconfirm_are_found_when_due(store: Arc<dyn Store>) {
+    let user = a_stored_user(&store, []).await;
+    let base = build::a_user([]);
+    let gone = UserRecord { status: UserStatus::Withdrawn, ..base.record().clone() };
+    let gone = User::from_record(gone);
+    let later = a_marketing_consent("later", 1, 3);
+    let sooner = a_marketing_consent("sooner", 2, 2);
+    stored!(store, work => {
+        work.insert_user(&gone).await.unwrap();
+        let unmoved = build::consent("terms", "1", true, build::START);
+        work.insert_consents(user.id(), &[later.clone(), sooner.clone(), unmoved]).await.unwrap();
+        work.insert_consents(gone.id(), &[a_marketing_consent("gone", 1, 1)]).await.unwrap();
+    });
+    let due = async |before: u64, limit| {
+        let mut view = store.read().await.unwrap();
+        view.consents_to_reconfirm(build::after(before), limit).await.unwrap()
+    };
+    let (sooner, later) = ((user.id(), sooner), (user.id(), later));
+    assert_eq!(due(2, 100).await, []);
+    assert_eq!(due(3, 100).await, std::slice::from_ref(&sooner));
+    assert_eq!(due(4, 1).await, std::slice::from_ref(&sooner));
+    assert_eq!(due(4, 100).await, [sooner, later]);
+}
+
+/// A reminder is recorded once, and nobody is reminded of a decision that another has followed.
+pub async fn a_reminder_is_recorded_once(store: Arc<dyn Store>) {
+    let user = a_stored_user(&store, []).await;
+    let news = a_marketing_consent("news", 1, 10);
+    let other = a_marketing_consent("other", 1, 10);
+    let both = [news.clone(), other.clone()];
+    stored!(store, work => { work.insert_consents(user.id(), &both).await.unwrap() });
+    let due = build::after(10);
+    let reminded = Consent {
+        reconfirm_at: Some(build::after(500)),
+        reminded_at: Some(build::after(20)),
+        ..news.clone()
+    };
+    for expected in [true, false] {
+        let recorded = stored!(store, work => {
+            work.record_reminder(user.id(), &reminded, due).await.unwrap()
+        });
+        assert_eq!(recorded, expected);
+    }
+    let kept = async || {
+        let mut view = store.read().await.unwrap();
+        view.consents_of_user(user.id()).await.unwrap()
+    };
+    assert_eq!(kept().await, [reminded.clone(), other.clone()]);
+    let refused = build::consent("news", "1", false, build::after(30));
+    stored!(store, work => {
+        work.insert_consents(user.id(), std::slice::from_ref(&refused)).await.unwrap();
+    });
+    let settled = Consent { reconfirm_at: None, ..reminded };
+    assert_eq!(kept().await, [settled, other, refused]);
 }
 
 /// Users who have left are found when their time has come, longest first, and no more than asked for.
@@ -375,12 +514,7 @@ pub async fn an_erased_user_leaves_nothing_but_bare_audit_entries(store: Arc<dyn
             session: Some(session.id()),
             client: SessionClient::new(Some("a device"), "203.0.113.7".parse().ok()),
         };
-        let consent = Consent {
-            document: ConsentDocument::parse("terms", "1").expect("a document"),
-            accepted: true,
-            decided_at: build::START,
-            channel: None,
-        };
+        let consent = a_marketing_consent("news", 1, 2);
         stored!(store, work => {
             work.insert_registration(&rival).await.unwrap();
             work.insert_session(&session).await.unwrap();

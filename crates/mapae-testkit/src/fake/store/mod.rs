@@ -79,6 +79,7 @@ struct SendWindow {
 enum UsernameHolder {
     Registration { id: RegistrationId, expires_at: Timestamp },
     User(UserId),
+    Former { user: UserId, until: Timestamp },
 }
 
 impl MemoryStore {

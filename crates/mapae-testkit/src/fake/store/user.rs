@@ -27,7 +27,9 @@ impl UserReads for Transaction {
     async fn user_by_username(&mut self, username: &Username) -> Result<Option<User>, StoreError> {
         match self.state.usernames.get(username.as_str()) {
             Some(UsernameHolder::User(id)) => Ok(self.state.users.get(id).cloned()),
-            Some(UsernameHolder::Registration { .. }) | None => Ok(None),
+            Some(UsernameHolder::Registration { .. } | UsernameHolder::Former { .. }) | None => {
+                Ok(None)
+            }
         }
     }
 
@@ -60,6 +62,22 @@ impl UserReads for Transaction {
         consents.sort_by_key(|consent| consent.decided_at);
         Ok(consents)
     }
+
+    async fn consents_to_reconfirm(
+        &mut self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(UserId, Consent)>, StoreError> {
+        let may_log_in = |id: &UserId| self.state.users.get(id).is_some_and(User::is_active);
+        let of_active = self.state.consents.iter().filter(|(id, _)| may_log_in(id));
+        let mut due: Vec<_> = of_active
+            .flat_map(|(id, history)| history.iter().map(|consent| (*id, consent.clone())))
+            .filter(|(_, consent)| consent.reconfirm_at.is_some_and(|due| due < before))
+            .collect();
+        due.sort_by_key(|(id, consent)| (consent.reconfirm_at, *id));
+        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(due)
+    }
 }
 
 #[async_trait]
@@ -74,6 +92,7 @@ impl UserWrites for Transaction {
         let is_free = match self.state.usernames.get(username.as_str()) {
             None => true,
             Some(UsernameHolder::User(_)) => false,
+            Some(UsernameHolder::Former { until, .. }) => until.is_expired(now),
             Some(UsernameHolder::Registration { id, expires_at }) => {
                 *id == registration || expires_at.is_expired(now)
             }
@@ -99,6 +118,41 @@ impl UserWrites for Transaction {
             }
             _ => self.stale(),
         }
+    }
+
+    async fn claim_username(
+        &mut self,
+        username: &Username,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let is_free = match self.state.usernames.get(username.as_str()) {
+            None => true,
+            Some(UsernameHolder::User(holder)) => *holder == user,
+            Some(UsernameHolder::Former { user: holder, until }) => {
+                *holder == user || until.is_expired(now)
+            }
+            Some(UsernameHolder::Registration { expires_at, .. }) => expires_at.is_expired(now),
+        };
+        if is_free {
+            let holder = UsernameHolder::User(user);
+            self.write().usernames.insert(username.as_str().to_owned(), holder);
+        }
+        Ok(is_free)
+    }
+
+    async fn release_username(
+        &mut self,
+        username: &Username,
+        user: UserId,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        if let Some(holder) = self.write().usernames.get_mut(username.as_str())
+            && matches!(holder, UsernameHolder::User(id) if *id == user)
+        {
+            *holder = UsernameHolder::Former { user, until };
+        }
+        Ok(())
     }
 
     async fn insert_user(&mut self, user: &User) -> Result<(), StoreError> {
@@ -241,7 +295,7 @@ impl UserWrites for Transaction {
         });
         state.registrations.retain(|id, _| !void.contains(id));
         state.usernames.retain(|_, holder| match holder {
-            UsernameHolder::User(user) => *user != id,
+            UsernameHolder::User(user) | UsernameHolder::Former { user, .. } => *user != id,
             UsernameHolder::Registration { id, .. } => !void.contains(id),
         });
         state.contact_undos.retain(|undo| undo.user != id);
@@ -258,7 +312,29 @@ impl UserWrites for Transaction {
         user: UserId,
         consents: &[Consent],
     ) -> Result<(), StoreError> {
-        self.write().consents.entry(user).or_default().extend_from_slice(consents);
+        let history = self.write().consents.entry(user).or_default();
+        for earlier in history.iter_mut() {
+            if consents.iter().any(|new| new.document.name() == earlier.document.name()) {
+                earlier.reconfirm_at = None;
+            }
+        }
+        history.extend_from_slice(consents);
         Ok(())
+    }
+
+    async fn record_reminder(
+        &mut self,
+        user: UserId,
+        reminded: &Consent,
+        due: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let history = self.write().consents.entry(user).or_default();
+        let stored = history.iter_mut().find(|one| {
+            one.document.name() == reminded.document.name() && one.reconfirm_at == Some(due)
+        });
+        let Some(stored) = stored else { return Ok(false) };
+        stored.reconfirm_at = reminded.reconfirm_at;
+        stored.reminded_at = reminded.reminded_at;
+        Ok(true)
     }
 }

@@ -1,0 +1,62 @@
+//! How decisions about documents were taken, when people are reminded of them, and which contact of
+//! a user is the primary one.
+
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for column in [
+            ColumnDef::new(Consents::Required).boolean().not_null().default(false).take(),
+            // 45 for the longest address of IPv6.
+            ColumnDef::new(Consents::Address).string_len(45).null().take(),
+            ColumnDef::new(Consents::ReconfirmAt).big_integer().null().take(),
+            ColumnDef::new(Consents::RemindedAt).big_integer().null().take(),
+        ] {
+            let table = Table::alter().table(Consents::Table).add_column(column).take();
+            manager.alter_table(table).await?;
+        }
+        let index = Index::create()
+            .name("ix_consents_reconfirm_at")
+            .table(Consents::Table)
+            .col(Consents::ReconfirmAt)
+            .take();
+        manager.create_index(index).await?;
+        let column = ColumnDef::new(Users::PrimaryChannel).string_len(8).null().take();
+        let table = Table::alter().table(Users::Table).add_column(column).take();
+        manager.alter_table(table).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let table = Table::alter().table(Users::Table).drop_column(Users::PrimaryChannel).take();
+        manager.alter_table(table).await?;
+        let index =
+            Index::drop().name("ix_consents_reconfirm_at").table(Consents::Table).to_owned();
+        manager.drop_index(index).await?;
+        for column in
+            [Consents::RemindedAt, Consents::ReconfirmAt, Consents::Address, Consents::Required]
+        {
+            let table = Table::alter().table(Consents::Table).drop_column(column).take();
+            manager.alter_table(table).await?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(DeriveIden)]
+enum Consents {
+    Table,
+    Required,
+    Address,
+    ReconfirmAt,
+    RemindedAt,
+}
+
+#[derive(DeriveIden)]
+enum Users {
+    Table,
+    PrimaryChannel,
+}
