@@ -180,6 +180,13 @@ impl Server {
         self.log.lock().expect("the log").clone()
     }
 
+    /// Kills it, and starts another on the same database with one setting changed.
+    pub async fn restart_with(mut self, key: &str, value: &str) -> Self {
+        self.child.kill().await.expect("to be killed");
+        let options = self.options.clone().with(key, value);
+        Self::start_in(Arc::clone(&self.folder), options).await
+    }
+
     /// Ends the process at once, as the loss of power would, and starts it again on its database.
     pub async fn kill_and_restart(mut self) -> Self {
         self.child.kill().await.expect("the process can be killed");

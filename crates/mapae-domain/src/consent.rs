@@ -392,7 +392,9 @@ mod tests {
     fn what_is_missing_old_or_unknown_is_refused_by_name() {
         use InvalidValue::{Outdated, Required, UnknownValue};
         type Given = &'static [(&'static str, &'static str, bool)];
-        let table: [(Given, &[(&str, InvalidValue)], &[(&str, InvalidValue)]); 7] = [
+        type Refused = &'static [(&'static str, InvalidValue)];
+        // given → refused of a sign-up, refused of an account
+        let table: [(Given, Refused, Refused); 7] = [
             (&[], &[("terms", Required), ("age", Required)], &[]),
             (&[("terms", "2", true), ("age", "14", true)], &[], &[]),
             (

@@ -10,7 +10,7 @@ use mapae_e2e::{Answer, Server, ServerOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{PASSWORD, complete_sign_up, log_in};
+use crate::{PASSWORD, check, complete_sign_up, log_in};
 
 const NEW: &str = "a better horse needs no battery";
 const SECRET: &str = "a secret of the shop, which is long enough";
@@ -173,4 +173,71 @@ async fn whoever_is_shut_out_while_refreshes_run_is_out_by_every_session_at_once
     }
     let (ended_well, _, error) = server.run_beside(&["user", "disable", "nobody"]).await;
     assert!(!ended_well && error.contains("nobody has that"), "{error}");
+}
+
+#[tokio::test]
+async fn a_username_is_changed_and_the_old_one_logs_in_no_more() {
+    let server = Server::start().await;
+    complete_sign_up(&server, "minji-renamed@example.com").await;
+    let pair = log_in(&server, "minji-renamed@example.com", PASSWORD).await.expect(200);
+    let access = pair.text("access_token");
+    for name in ["First.Name", "second-name"] {
+        let changed = server.patch_as("/v1/me", &access, &json!({"username": name})).await;
+        assert_eq!(changed.expect(200).text("username"), name.to_lowercase());
+        log_in(&server, name, PASSWORD).await.expect(200);
+    }
+    log_in(&server, "first.name", PASSWORD).await.expect_problem(401, "invalid_credentials");
+    complete_sign_up(&server, "rival-renamed@example.com").await;
+    let rival = log_in(&server, "rival-renamed@example.com", PASSWORD).await.expect(200);
+    for taken in ["first.name", "SECOND-NAME"] {
+        let body = json!({"username": taken, "nickname": "changed"});
+        let refused = server.patch_as("/v1/me", &rival.text("access_token"), &body).await;
+        refused.expect_problem(409, "username_taken");
+    }
+    let profile = server.get_as("/v1/me", &rival.text("access_token")).await.expect(200).json();
+    assert!(profile.get("nickname").is_none(), "nothing has changed: {profile}");
+    let cleared = server.patch_as("/v1/me", &access, &json!({"username": null})).await.expect(200);
+    assert!(cleared.json().get("username").is_none());
+    let mail = server.messages("minji-renamed@example.com", 4).await.remove(0);
+    assert!(mail.text().contains("The username of your account was changed."), "{}", mail.text());
+}
+
+#[tokio::test]
+async fn messages_go_to_the_contact_that_was_chosen() {
+    let server = ServerOptions::default().with("REGISTRATION__REQUIRE", "[\"email\",\"phone\"]");
+    let server = server.start().await;
+    let (address, number) = ("minji-two@example.com", "+821040008888");
+    let body = json!({"email": address, "phone": number, "password": PASSWORD});
+    let registration = server.post("/v1/registrations", &body).await.expect(202).json();
+    for verification in registration["verifications"].as_array().expect("verifications") {
+        let to = if verification["channel"] == "email" { address } else { number };
+        let code = server.message(to).await.code();
+        check(&server, verification["id"].as_str().expect("an id"), &code).await.expect(200);
+    }
+    let access = log_in(&server, address, PASSWORD).await.expect(200).text("access_token");
+    let primaries = |profile: &Value| -> Vec<(String, bool)> {
+        let contacts = profile["contacts"].as_array().expect("contacts");
+        let one = |contact: &Value| {
+            (contact["channel"].as_str().unwrap_or("?").to_owned(), contact["primary"] == true)
+        };
+        contacts.iter().map(one).collect()
+    };
+    let profile = server.get_as("/v1/me", &access).await.expect(200).json();
+    assert_eq!(primaries(&profile), [("email".to_owned(), true), ("sms".to_owned(), false)]);
+    let id = profile["contacts"][1]["id"].as_str().expect("an id");
+    let bearer = format!("Bearer {access}");
+    let choose = async |id: &str| {
+        let path = format!("/v1/me/contacts/{id}/primary");
+        server.send(Method::PUT, &path, &[("authorization", &bearer)], None).await
+    };
+    let profile = choose(id).await.expect(200).json();
+    assert_eq!(primaries(&profile), [("email".to_owned(), false), ("sms".to_owned(), true)]);
+    let told = server.messages(address, 2).await.remove(0);
+    assert!(told.text().contains("another of its contacts"), "{}", told.text());
+    server.patch_as("/v1/me", &access, &json!({"username": "minji-two"})).await.expect(200);
+    let told = server.messages(number, 2).await.remove(0);
+    assert!(told.text().contains("username was changed"), "{}", told.text());
+    for unknown in ["019a9c9e-7a11-7c22-8d33-4b8f2e3d9a66", "nonsense"] {
+        choose(unknown).await.expect_problem(404, "contact_not_found");
+    }
 }

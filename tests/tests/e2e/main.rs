@@ -3,6 +3,7 @@
 
 mod account;
 mod bad_input;
+mod consent;
 mod contact;
 mod contract;
 mod cookie;

@@ -265,3 +265,13 @@ async fn a_repeat_with_the_same_idempotency_key_makes_nothing_new() {
     let inbox = server.get("/dev/inbox/messages").await.expect(200).json();
     assert_eq!(inbox["messages"].as_array().map(Vec::len), Some(2), "{inbox}");
 }
+
+#[tokio::test]
+async fn a_service_that_reveals_taken_contacts_answers_409_at_once() {
+    let server = ServerOptions::default().with("REGISTRATION__REVEAL_TAKEN", "true").start().await;
+    complete_sign_up(&server, "minji-revealed@example.com").await;
+    let body = json!({"email": "Minji-Revealed@example.com", "password": PASSWORD});
+    server.post("/v1/registrations", &body).await.expect_problem(409, "contact_taken");
+    sign_up(&server, "another-revealed@example.com").await;
+    assert_eq!(server.messages("minji-revealed@example.com", 1).await.len(), 1, "nobody is told");
+}

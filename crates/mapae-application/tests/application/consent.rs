@@ -260,7 +260,7 @@ async fn advertising_is_confirmed_with_its_date_when_it_begins_and_when_it_ends(
     let pair = user(&world, ALL).await;
     let at = world.application.now().as_seconds();
     let expected = format!("locale=en reminder=false marketing=news accepted=true at={at}");
-    assert_eq!(told(&world).await, [expected.clone()]);
+    assert_eq!(told(&world).await, std::slice::from_ref(&expected));
     world.wait(86_400);
     let pair = match world.application.refresh(&pair.refresh_token, &from(LATER)).await {
         Ok(pair) => pair,
