@@ -19,6 +19,7 @@ mod m20261121_000012_audit;
 mod m20261121_000013_erasure;
 mod m20261121_000014_contact_undos;
 mod m20261121_000015_consents;
+mod schema;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};

@@ -2,35 +2,37 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::schema;
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .create_table(
-                Table::create()
-                    .table(IdempotencyKeys::Table)
-                    .col(ColumnDef::new(IdempotencyKeys::KeyHash).binary_len(32).not_null())
-                    .col(ColumnDef::new(IdempotencyKeys::ContentHash).binary_len(32).not_null())
-                    .col(ColumnDef::new(IdempotencyKeys::Resource).uuid().not_null())
-                    .col(ColumnDef::new(IdempotencyKeys::ExpiresAt).big_integer().not_null())
-                    .primary_key(
-                        Index::create().name("pk_idempotency_keys").col(IdempotencyKeys::KeyHash),
-                    )
-                    .to_owned(),
-            )
-            .await?;
-        manager
-            .create_index(
-                Index::create()
-                    .name("ix_idempotency_keys_expires_at")
-                    .table(IdempotencyKeys::Table)
-                    .col(IdempotencyKeys::ExpiresAt)
-                    .to_owned(),
-            )
-            .await?;
+        schema::create_table(
+            manager,
+            Table::create()
+                .table(IdempotencyKeys::Table)
+                .col(ColumnDef::new(IdempotencyKeys::KeyHash).binary_len(32).not_null())
+                .col(ColumnDef::new(IdempotencyKeys::ContentHash).binary_len(32).not_null())
+                .col(ColumnDef::new(IdempotencyKeys::Resource).uuid().not_null())
+                .col(ColumnDef::new(IdempotencyKeys::ExpiresAt).big_integer().not_null())
+                .primary_key(
+                    Index::create().name("pk_idempotency_keys").col(IdempotencyKeys::KeyHash),
+                )
+                .to_owned(),
+        )
+        .await?;
+        schema::create_index(
+            manager,
+            Index::create()
+                .name("ix_idempotency_keys_expires_at")
+                .table(IdempotencyKeys::Table)
+                .col(IdempotencyKeys::ExpiresAt)
+                .to_owned(),
+        )
+        .await?;
         Ok(())
     }
 

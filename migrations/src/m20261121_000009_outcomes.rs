@@ -2,6 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::schema;
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -17,7 +19,7 @@ impl MigrationTrait for Migration {
             ColumnDef::new(Outbox::Asked).big_integer().not_null().default(0).take(),
         ] {
             let table = Table::alter().table(Outbox::Table).add_column(column).take();
-            manager.alter_table(table).await?;
+            schema::alter_table(manager, table).await?;
         }
         // A channel's messages are leased apart from the other's.
         for index in [
@@ -41,40 +43,40 @@ impl MigrationTrait for Migration {
                 .col(Outbox::UpdatedAt)
                 .take(),
         ] {
-            manager.create_index(index).await?;
+            schema::create_index(manager, index).await?;
         }
         manager
             .drop_index(
                 Index::drop().name("ix_outbox_status_due_at").table(Outbox::Table).to_owned(),
             )
             .await?;
-        manager
-            .create_table(
-                Table::create()
-                    .table(AddressMarks::Table)
-                    .col(ColumnDef::new(AddressMarks::AddressHash).binary_len(32).not_null())
-                    .col(ColumnDef::new(AddressMarks::Deliverability).string_len(16).not_null())
-                    .col(ColumnDef::new(AddressMarks::MarkedAt).big_integer().not_null())
-                    .primary_key(
-                        Index::create().name("pk_address_marks").col(AddressMarks::AddressHash),
-                    )
-                    .to_owned(),
-            )
-            .await
+        schema::create_table(
+            manager,
+            Table::create()
+                .table(AddressMarks::Table)
+                .col(ColumnDef::new(AddressMarks::AddressHash).binary_len(32).not_null())
+                .col(ColumnDef::new(AddressMarks::Deliverability).string_len(16).not_null())
+                .col(ColumnDef::new(AddressMarks::MarkedAt).big_integer().not_null())
+                .primary_key(
+                    Index::create().name("pk_address_marks").col(AddressMarks::AddressHash),
+                )
+                .to_owned(),
+        )
+        .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.drop_table(Table::drop().table(AddressMarks::Table).to_owned()).await?;
-        manager
-            .create_index(
-                Index::create()
-                    .name("ix_outbox_status_due_at")
-                    .table(Outbox::Table)
-                    .col(Outbox::Status)
-                    .col(Outbox::DueAt)
-                    .to_owned(),
-            )
-            .await?;
+        schema::create_index(
+            manager,
+            Index::create()
+                .name("ix_outbox_status_due_at")
+                .table(Outbox::Table)
+                .col(Outbox::Status)
+                .col(Outbox::DueAt)
+                .to_owned(),
+        )
+        .await?;
         for index in [
             "ix_outbox_status_updated_at",
             "ix_outbox_provider_id",
@@ -88,7 +90,7 @@ impl MigrationTrait for Migration {
             [Outbox::Asked, Outbox::AskAt, Outbox::Sender, Outbox::Unanswered, Outbox::Reason]
         {
             let table = Table::alter().table(Outbox::Table).drop_column(column).take();
-            manager.alter_table(table).await?;
+            schema::alter_table(manager, table).await?;
         }
         Ok(())
     }

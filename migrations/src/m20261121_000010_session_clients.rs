@@ -2,6 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::schema;
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -14,7 +16,7 @@ impl MigrationTrait for Migration {
             ColumnDef::new(Sessions::Address).string_len(45).null().take(),
         ] {
             let table = Table::alter().table(Sessions::Table).add_column(column).take();
-            manager.alter_table(table).await?;
+            schema::alter_table(manager, table).await?;
         }
         Ok(())
     }
@@ -22,7 +24,7 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for column in [Sessions::Address, Sessions::Device] {
             let table = Table::alter().table(Sessions::Table).drop_column(column).take();
-            manager.alter_table(table).await?;
+            schema::alter_table(manager, table).await?;
         }
         Ok(())
     }

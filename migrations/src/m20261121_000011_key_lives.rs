@@ -2,6 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::schema;
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -14,7 +16,7 @@ impl MigrationTrait for Migration {
             ColumnDef::new(SigningKeys::RetiredAt).big_integer().null().take(),
         ] {
             let table = Table::alter().table(SigningKeys::Table).add_column(column).take();
-            manager.alter_table(table).await?;
+            schema::alter_table(manager, table).await?;
         }
         Ok(())
     }
@@ -22,7 +24,7 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for column in [SigningKeys::RetiredAt, SigningKeys::SignsFrom] {
             let table = Table::alter().table(SigningKeys::Table).drop_column(column).take();
-            manager.alter_table(table).await?;
+            schema::alter_table(manager, table).await?;
         }
         Ok(())
     }

@@ -3,56 +3,58 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::schema;
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .create_table(
-                Table::create()
-                    .table(AuditEntries::Table)
-                    .col(ColumnDef::new(AuditEntries::Id).uuid().not_null())
-                    .col(ColumnDef::new(AuditEntries::At).big_integer().not_null())
-                    .col(ColumnDef::new(AuditEntries::Kind).string_len(64).not_null())
-                    // No reference: an entry outlives what it speaks of.
-                    .col(ColumnDef::new(AuditEntries::UserId).uuid().not_null())
-                    .col(ColumnDef::new(AuditEntries::SessionId).uuid().null())
-                    .col(ColumnDef::new(AuditEntries::Device).string_len(255).null())
-                    .col(ColumnDef::new(AuditEntries::Address).string_len(45).null())
-                    .primary_key(Index::create().name("pk_audit_entries").col(AuditEntries::Id))
-                    .take(),
-            )
-            .await?;
-        manager
-            .create_index(
-                Index::create()
-                    .name("ix_audit_entries_user_id_at")
-                    .table(AuditEntries::Table)
-                    .col(AuditEntries::UserId)
-                    .col(AuditEntries::At)
-                    .take(),
-            )
-            .await?;
-        manager
-            .create_index(
-                Index::create()
-                    .name("ix_sessions_idle_expires_at")
-                    .table(Sessions::Table)
-                    .col(Sessions::IdleExpiresAt)
-                    .take(),
-            )
-            .await?;
+        schema::create_table(
+            manager,
+            Table::create()
+                .table(AuditEntries::Table)
+                .col(ColumnDef::new(AuditEntries::Id).uuid().not_null())
+                .col(ColumnDef::new(AuditEntries::At).big_integer().not_null())
+                .col(ColumnDef::new(AuditEntries::Kind).string_len(64).not_null())
+                // No reference: an entry outlives what it speaks of.
+                .col(ColumnDef::new(AuditEntries::UserId).uuid().not_null())
+                .col(ColumnDef::new(AuditEntries::SessionId).uuid().null())
+                .col(ColumnDef::new(AuditEntries::Device).string_len(255).null())
+                .col(ColumnDef::new(AuditEntries::Address).string_len(45).null())
+                .primary_key(Index::create().name("pk_audit_entries").col(AuditEntries::Id))
+                .take(),
+        )
+        .await?;
+        schema::create_index(
+            manager,
+            Index::create()
+                .name("ix_audit_entries_user_id_at")
+                .table(AuditEntries::Table)
+                .col(AuditEntries::UserId)
+                .col(AuditEntries::At)
+                .take(),
+        )
+        .await?;
+        schema::create_index(
+            manager,
+            Index::create()
+                .name("ix_sessions_idle_expires_at")
+                .table(Sessions::Table)
+                .col(Sessions::IdleExpiresAt)
+                .take(),
+        )
+        .await?;
         let column = ColumnDef::new(Verifications::UserGeneration).big_integer().null().take();
         let table = Table::alter().table(Verifications::Table).add_column(column).take();
-        manager.alter_table(table).await
+        schema::alter_table(manager, table).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let column = Verifications::UserGeneration;
         let table = Table::alter().table(Verifications::Table).drop_column(column).take();
-        manager.alter_table(table).await?;
+        schema::alter_table(manager, table).await?;
         let index =
             Index::drop().name("ix_sessions_idle_expires_at").table(Sessions::Table).to_owned();
         manager.drop_index(index).await?;

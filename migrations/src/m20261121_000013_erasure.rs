@@ -2,6 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::schema;
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -36,9 +38,9 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let column = ColumnDef::new(Users::EraseAt).big_integer().null().take();
         let table = Table::alter().table(Users::Table).add_column(column).take();
-        manager.alter_table(table).await?;
+        schema::alter_table(manager, table).await?;
         for index in indexes() {
-            manager.create_index(index).await?;
+            schema::create_index(manager, index).await?;
         }
         Ok(())
     }
@@ -55,7 +57,7 @@ impl MigrationTrait for Migration {
             manager.drop_index(index).await?;
         }
         let table = Table::alter().table(Users::Table).drop_column(Users::EraseAt).take();
-        manager.alter_table(table).await
+        schema::alter_table(manager, table).await
     }
 }
 

@@ -3,6 +3,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::schema;
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -17,22 +19,22 @@ impl MigrationTrait for Migration {
             ColumnDef::new(Consents::RemindedAt).big_integer().null().take(),
         ] {
             let table = Table::alter().table(Consents::Table).add_column(column).take();
-            manager.alter_table(table).await?;
+            schema::alter_table(manager, table).await?;
         }
         let index = Index::create()
             .name("ix_consents_reconfirm_at")
             .table(Consents::Table)
             .col(Consents::ReconfirmAt)
             .take();
-        manager.create_index(index).await?;
+        schema::create_index(manager, index).await?;
         let column = ColumnDef::new(Users::PrimaryChannel).string_len(8).null().take();
         let table = Table::alter().table(Users::Table).add_column(column).take();
-        manager.alter_table(table).await
+        schema::alter_table(manager, table).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let table = Table::alter().table(Users::Table).drop_column(Users::PrimaryChannel).take();
-        manager.alter_table(table).await?;
+        schema::alter_table(manager, table).await?;
         let index =
             Index::drop().name("ix_consents_reconfirm_at").table(Consents::Table).to_owned();
         manager.drop_index(index).await?;
@@ -40,7 +42,7 @@ impl MigrationTrait for Migration {
             [Consents::RemindedAt, Consents::ReconfirmAt, Consents::Address, Consents::Required]
         {
             let table = Table::alter().table(Consents::Table).drop_column(column).take();
-            manager.alter_table(table).await?;
+            schema::alter_table(manager, table).await?;
         }
         Ok(())
     }

@@ -5,11 +5,13 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "test code: what fails here fails a test")]
 
 mod binary;
+mod database;
 mod server;
 
 use serde_json::Value;
 
 pub use binary::{example_binary, server_binary, workspace};
+pub use database::Database;
 pub use server::{Answer, Server, ServerOptions, WorkerProcess};
 
 /// The message of the inbox that a test waits for.

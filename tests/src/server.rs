@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 
 use crate::Message;
 use crate::binary::server_binary;
+use crate::database::{Database, ScratchDatabase};
 
 /// How long anything may take before a test gives up on it: far more than it should.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,7 +51,12 @@ impl ServerOptions {
     /// Starts the server on a new database.
     pub async fn start(self) -> Server {
         let folder = Arc::new(TempDir::new().expect("a temporary folder"));
-        Server::start_in(folder, self).await
+        let database = Database::of_this_run().scratch().await.map(Arc::new);
+        let options = match &database {
+            Some(database) => self.with("DATABASE__URL", &database.url()),
+            None => self,
+        };
+        Server::start_in(folder, database, options).await
     }
 }
 
@@ -59,6 +65,7 @@ pub struct Server {
     child: Child,
     origin: String,
     folder: Arc<TempDir>,
+    database: Option<Arc<ScratchDatabase>>,
     options: ServerOptions,
     log: Arc<Mutex<String>>,
     client: reqwest::Client,
@@ -117,7 +124,11 @@ impl Server {
         ServerOptions::default().start().await
     }
 
-    async fn start_in(folder: Arc<TempDir>, options: ServerOptions) -> Self {
+    async fn start_in(
+        folder: Arc<TempDir>,
+        database: Option<Arc<ScratchDatabase>>,
+        options: ServerOptions,
+    ) -> Self {
         let mut command = command(folder.path(), &options);
         let mut child = command.arg("serve").args(&options.arguments).spawn().expect("a process");
         let log = Arc::new(Mutex::new(String::new()));
@@ -152,7 +163,7 @@ impl Server {
             .no_proxy()
             .build()
             .expect("a client");
-        Self { child, origin, folder, options, log, client }
+        Self { child, origin, folder, database, options, log, client }
     }
 
     /// Runs the binary to its end, in a new folder, and gives its exit status with what it wrote.
@@ -175,6 +186,14 @@ impl Server {
         self.folder.path().to_owned()
     }
 
+    /// The URL of the database.
+    pub fn database_url(&self) -> String {
+        match &self.database {
+            Some(database) => database.url(),
+            None => format!("sqlite://{}", self.folder.path().join("data/mapae.db").display()),
+        }
+    }
+
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
@@ -184,13 +203,13 @@ impl Server {
     pub async fn restart_with(mut self, key: &str, value: &str) -> Self {
         self.child.kill().await.expect("to be killed");
         let options = self.options.clone().with(key, value);
-        Self::start_in(Arc::clone(&self.folder), options).await
+        Self::start_in(Arc::clone(&self.folder), self.database.clone(), options).await
     }
 
     /// Ends the process at once, as the loss of power would, and starts it again on its database.
     pub async fn kill_and_restart(mut self) -> Self {
         self.child.kill().await.expect("the process can be killed");
-        Self::start_in(Arc::clone(&self.folder), self.options.clone()).await
+        Self::start_in(Arc::clone(&self.folder), self.database.clone(), self.options.clone()).await
     }
 
     /// Tells the process to stop, and gives whether it ended well.

@@ -103,6 +103,8 @@ pub(crate) async fn open_store(config: &Config) -> Result<SeaOrmStore, Failure> 
             Synchronous::Normal => mapae_store_seaorm::Synchronous::Normal,
         },
         readers: database.readers,
+        connections: database.connections,
+        prepared_statements: database.prepared_statements,
         busy_timeout: database.timeout.0,
         acquire_timeout: database.timeout.0,
     })

@@ -1,10 +1,16 @@
 use mapae_application::ports::StoreError;
-use sea_orm::{DbErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
+
+/// What PostgreSQL calls a transaction that another made impossible: a serialization failure, a
+/// deadlock.
+const POSTGRES_STALE: [&str; 2] = ["40001", "40P01"];
+/// What MariaDB calls a deadlock, and a row that another has changed since it was read.
+const MARIADB_STALE: [u16; 2] = [1213, 1020];
 
 /// An error of the database in the port's words. Its own words stay behind, as its cause: they name
 /// tables and columns, and never a value.
 pub(crate) fn store_error(error: DbErr) -> StoreError {
-    if let Some(SqlErr::UniqueConstraintViolation(_)) = error.sql_err() {
+    if is_unique_violation(&error) || is_stale(&error) {
         return StoreError::Stale;
     }
     match error {
@@ -13,4 +19,24 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
         }
         error => StoreError::Unavailable(Box::new(error)),
     }
+}
+
+/// Whether a row was refused because there is one of its key.
+pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+/// Whether another transaction came first; begun anew, this one will see what it did.
+fn is_stale(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))
+    | DbErr::Conn(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return false;
+    };
+    let sqlx::Error::Database(cause) = &**cause else { return false };
+    if let Some(error) = cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return MARIADB_STALE.contains(&error.number());
+    }
+    cause.code().is_some_and(|code| POSTGRES_STALE.contains(&&*code))
 }

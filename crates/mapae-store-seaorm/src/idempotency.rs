@@ -3,11 +3,8 @@ use mapae_application::idempotency::{IdempotencyClaim, IdempotencyOutcome};
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{IdempotencyReads, IdempotencyWrites};
 use mapae_domain::Timestamp;
-use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _,
-};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
 use crate::convert::{bytes, hash};
 use crate::entity::idempotency_key::{Column, Entity, Model};
@@ -49,12 +46,7 @@ impl IdempotencyWrites for Transaction {
             resource: claim.resource,
             expires_at: claim.expires_at.as_micros(),
         };
-        let inserted = Entity::insert(row.into_active_model().reset_all())
-            .on_conflict(OnConflict::column(Column::KeyHash).do_nothing().to_owned())
-            .exec_without_returning(&self.0)
-            .await
-            .map_err(store_error)?;
-        if inserted == 1 {
+        if self.insert_unless_there(row, [Column::KeyHash]).await? {
             return Ok(IdempotencyOutcome::Fresh);
         }
         let taken_over = Entity::update_many()

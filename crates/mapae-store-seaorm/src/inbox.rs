@@ -3,10 +3,8 @@ use mapae_application::inbox::{InboxFilter, InboxMessage};
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{InboxReads, InboxWrites};
 use mapae_domain::{MessageId, Timestamp};
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use crate::convert::channel;
@@ -53,12 +51,7 @@ impl InboxWrites for Transaction {
             html: message.html.clone(),
             received_at: message.received_at.as_micros(),
         };
-        Entity::insert(row.into_active_model().reset_all())
-            .on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned())
-            .exec_without_returning(&self.0)
-            .await
-            .map_err(store_error)?;
-        Ok(())
+        self.insert_unless_there(row, [Column::Id]).await.map(drop)
     }
 
     async fn delete_inbox_messages(&mut self, filter: &InboxFilter) -> Result<u64, StoreError> {

@@ -1,10 +1,14 @@
-//! [`Store`] on SQLite, by SeaORM.
+//! [`Store`] on SQLite, PostgreSQL and MariaDB, by SeaORM.
 //!
-//! One connection writes, in transactions begun `IMMEDIATE`, so that what a unit of work has read
-//! nobody else changes before it commits; a pool of others reads, each view in a transaction of its
-//! own. The statements are written so that PostgreSQL and MariaDB can run them: single use is a
-//! conditional `UPDATE` or an `INSERT … ON CONFLICT DO NOTHING` whose row count is checked, and no
-//! `UPDATE` returns rows.
+//! The statements are the same on each: single use is a conditional `UPDATE`, or an `INSERT` unless
+//! there is one of that key, whose row count is checked; what is changed by what was read is locked by
+//! its reading, or compared by its version; no `UPDATE` returns rows.
+//!
+//! * On SQLite one connection writes, in transactions begun `IMMEDIATE`, and a pool of others reads,
+//!   each view in a transaction of its own.
+//! * On PostgreSQL and MariaDB units of work are `READ COMMITTED`, and views `REPEATABLE READ` and
+//!   `READ ONLY`. A deadlock is [`StoreError::Stale`](mapae_application::ports::StoreError::Stale): it
+//!   is begun anew.
 //!
 //! [`Store`]: mapae_application::ports::Store
 
@@ -18,6 +22,8 @@ mod idempotency;
 mod inbox;
 mod outbox;
 mod registration;
+#[doc(hidden)]
+pub mod scratch;
 mod session;
 mod signing_key;
 mod transaction;

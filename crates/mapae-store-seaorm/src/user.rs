@@ -8,7 +8,7 @@ use mapae_domain::{
     VerificationId,
 };
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue, ColumnTrait as _, Condition, EntityTrait as _,
     IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -240,12 +240,7 @@ impl UserWrites for Transaction {
             registration_id: Some(registration.as_uuid()),
             expires_at: Some(expires_at.as_micros()),
         };
-        let inserted = Entity::insert(row.into_active_model().reset_all())
-            .on_conflict(OnConflict::column(Column::Username).do_nothing().to_owned())
-            .exec_without_returning(&self.0)
-            .await
-            .map_err(store_error)?;
-        if inserted == 1 {
+        if self.insert_unless_there(row, [Column::Username]).await? {
             return Ok(true);
         }
         // Whoever had it has let it expire, or is the same registration again. What is a user's does
@@ -299,12 +294,7 @@ impl UserWrites for Transaction {
             registration_id: None,
             expires_at: None,
         };
-        let inserted = Entity::insert(row.into_active_model().reset_all())
-            .on_conflict(OnConflict::column(Column::Username).do_nothing().to_owned())
-            .exec_without_returning(&self.0)
-            .await
-            .map_err(store_error)?;
-        if inserted == 1 {
+        if self.insert_unless_there(row, [Column::Username]).await? {
             return Ok(true);
         }
         // It is the user's own, or was, or whoever had it has let it expire.
@@ -368,16 +358,10 @@ impl UserWrites for Transaction {
         user: UserId,
         held: &UserContact,
     ) -> Result<(), StoreError> {
-        use user_contact::{Column, Entity};
-        // No error of the database, which on some would end the transaction.
-        let unless_held =
-            OnConflict::columns([Column::Channel, Column::Contact]).do_nothing().to_owned();
-        let inserted = Entity::insert(contact_row(user, held).into_active_model().reset_all())
-            .on_conflict(unless_held)
-            .exec_without_returning(&self.0)
-            .await
-            .map_err(store_error)?;
-        if inserted == 1 { Ok(()) } else { Err(StoreError::Stale) }
+        use user_contact::Column;
+        let key = [Column::Channel, Column::Contact];
+        let inserted = self.insert_unless_there(contact_row(user, held), key).await?;
+        if inserted { Ok(()) } else { Err(StoreError::Stale) }
     }
 
     async fn delete_user_contact(

@@ -7,7 +7,7 @@ use mapae_domain::verification::{
 use mapae_domain::{
     Contact, Purpose, RegistrationId, SecretHash, Timestamp, UserId, Verification, VerificationId,
 };
-use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _,
     QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -229,12 +229,7 @@ impl VerificationWrites for Transaction {
                 sent: 1,
                 window_ends_at: window_end.as_micros(),
             };
-            let inserted = Entity::insert(first.into_active_model().reset_all())
-                .on_conflict(OnConflict::column(Column::ContactHash).do_nothing().to_owned())
-                .exec_without_returning(&self.0)
-                .await
-                .map_err(store_error)?;
-            if inserted == 1 {
+            if self.insert_unless_there(first, [Column::ContactHash]).await? {
                 return Ok(SendAllowance::Allowed);
             }
         }

@@ -6,7 +6,7 @@ mod store {
 
     use mapae_testkit::fake::MemoryStore;
 
-    mapae_testkit::store_contract! { (Arc::new(MemoryStore::new()), ()) }
+    mapae_testkit::store_contract! { Some((Arc::new(MemoryStore::new()), ())) }
 }
 
 mod clock {

@@ -226,13 +226,17 @@ impl Default for ServerConfig {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct DatabaseConfig {
-    /// `sqlite://path`.
+    /// `sqlite://path`, `postgres://user:password@host/name` or `mysql://user:password@host/name`.
     #[serde(serialize_with = "without_password")]
     pub(crate) url: String,
     /// What a commit waits for, on SQLite.
     pub(crate) synchronous: Synchronous,
-    /// How many connections read at once.
+    /// How many connections read at once, on SQLite.
     pub(crate) readers: u32,
+    /// How many connections a process has to a server.
+    pub(crate) connections: u32,
+    /// Whether a server's connections remember statements.
+    pub(crate) prepared_statements: bool,
     /// How long to wait for a turn at the database before the answer is 503.
     pub(crate) timeout: Length,
 }
@@ -253,6 +257,8 @@ impl Default for DatabaseConfig {
             url: "sqlite://data/mapae.db".to_owned(),
             synchronous: Synchronous::Full,
             readers: 4,
+            connections: 10,
+            prepared_statements: true,
             timeout: Length(Duration::from_secs(5)),
         }
     }

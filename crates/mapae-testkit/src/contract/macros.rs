@@ -3,7 +3,8 @@
 /// Declares one test for each promise of [`Store`](mapae_application::ports::Store).
 ///
 /// The expression is evaluated for each test, in an async function, and gives an empty store and a
-/// guard that is kept until the test's end: `(Arc<dyn Store>, guard)`.
+/// guard that is kept until the test's end: `Some((Arc<dyn Store>, guard))`; or `None`, where there is
+/// no store to test.
 ///
 /// ```ignore
 /// mapae_testkit::store_contract! { fresh().await }
@@ -143,7 +144,7 @@ macro_rules! __contract_of_store {
     ($fresh:expr; $($topic:ident { $($promise:ident)* })*) => {$($(
         #[::tokio::test(flavor = "multi_thread")]
         async fn $promise() {
-            let (store, _guard) = $fresh;
+            let Some((store, _guard)) = $fresh else { return };
             $crate::contract::store::$topic::$promise(store).await;
         }
     )*)*};

@@ -1,0 +1,93 @@
+//! The schema, brought to this release's by one process at a time.
+
+use mapae_migrations::{Migrator, MigratorTrait as _};
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, Statement};
+
+use super::{ConnectError, SeaOrmStore};
+use crate::error::store_error;
+
+/// The number that processes agree on for the lock of PostgreSQL: any that nobody else uses.
+const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(7305214406912083041)";
+/// The lock of MariaDB is the server's, and so named after the database; a minute is waited for it.
+const MARIADB_LOCK: &str = "SELECT GET_LOCK(LEFT(CONCAT('mapae:', DATABASE()), 64), 60)";
+const MARIADB_UNLOCK: &str = "SELECT RELEASE_LOCK(LEFT(CONCAT('mapae:', DATABASE()), 64))";
+
+fn failed(error: DbErr) -> ConnectError {
+    ConnectError::Migration(store_error(error))
+}
+
+impl SeaOrmStore {
+    /// Applies the steps of the schema that are missing, and says how many.
+    ///
+    /// No other process does so at the same time: processes that start together apply each step
+    /// once. On SQLite and PostgreSQL all of it is one transaction, and a step that breaks off leaves
+    /// nothing behind; on MariaDB it is done again.
+    ///
+    /// # Errors
+    /// [`ConnectError::FromTheFuture`], [`ConnectError::Locked`] or [`ConnectError::Migration`].
+    pub async fn migrate(&self) -> Result<usize, ConnectError> {
+        let work = self.begin_writing().await.map_err(failed)?;
+        match self.backend() {
+            DbBackend::Postgres => {
+                work.execute_unprepared(POSTGRES_LOCK).await.map_err(failed)?;
+            }
+            // The lock belongs to the connection, which the transaction keeps until its end.
+            DbBackend::MySql => lock_mariadb(&work).await?,
+            _ => {}
+        }
+        let migrated = apply_missing(&work).await;
+        if self.backend() == DbBackend::MySql {
+            // A connection that goes back with the lock would keep it.
+            work.execute_unprepared(MARIADB_UNLOCK).await.map_err(failed)?;
+        }
+        let missing = migrated?;
+        work.commit().await.map_err(failed)?;
+        Ok(missing)
+    }
+
+    /// How many steps of the schema are missing. Changes nothing of it.
+    ///
+    /// # Errors
+    /// [`ConnectError::Migration`] where that cannot be read.
+    pub async fn pending(&self) -> Result<usize, ConnectError> {
+        let pending = Migrator::get_pending_migrations(&self.writer).await.map_err(failed)?;
+        Ok(pending.len())
+    }
+
+    /// Takes every step back, and with them everything that is kept. For tests.
+    ///
+    /// # Errors
+    /// [`ConnectError::Migration`].
+    #[doc(hidden)]
+    pub async fn unmigrate(&self) -> Result<(), ConnectError> {
+        let work = self.begin_writing().await.map_err(failed)?;
+        Migrator::down(&work, None).await.map_err(failed)?;
+        work.commit().await.map_err(failed)
+    }
+}
+
+async fn lock_mariadb(work: &DatabaseTransaction) -> Result<(), ConnectError> {
+    let lock = Statement::from_string(DbBackend::MySql, MARIADB_LOCK);
+    let answer = work.query_one_raw(lock).await.map_err(failed)?;
+    let locked = answer.map(|row| row.try_get_by_index::<Option<i32>>(0)).transpose();
+    match locked.map_err(failed)?.flatten() {
+        Some(1) => Ok(()),
+        _ => Err(ConnectError::Locked),
+    }
+}
+
+async fn apply_missing(work: &DatabaseTransaction) -> Result<usize, ConnectError> {
+    let known = Migrator::migrations();
+    Migrator::install(work).await.map_err(failed)?;
+    let applied = Migrator::get_migration_models(work).await.map_err(failed)?;
+    let unknown =
+        applied.iter().find(|step| !known.iter().any(|known| known.name() == step.version));
+    if let Some(step) = unknown {
+        return Err(ConnectError::FromTheFuture(step.version.clone()));
+    }
+    let missing = known.len().saturating_sub(applied.len());
+    if missing > 0 {
+        Migrator::up(work, None).await.map_err(failed)?;
+    }
+    Ok(missing)
+}
