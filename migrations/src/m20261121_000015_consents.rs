@@ -1,5 +1,5 @@
-//! How decisions about documents were taken, when people are reminded of them, and which contact of
-//! a user is the primary one.
+//! How decisions about documents were taken, when people are reminded of them, which contact of a user
+//! is the primary one, and by what is found what nobody needs any more.
 
 use sea_orm_migration::prelude::*;
 
@@ -7,6 +7,19 @@ use crate::schema;
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
+
+fn retention_indexes() -> [IndexCreateStatement; 4] {
+    let index = |name: &str, table: &str, column: &str| {
+        let (table, column) = (Alias::new(table), Alias::new(column));
+        Index::create().name(name).table(table).col(column).take()
+    };
+    [
+        index("ix_usernames_user_id", "usernames", "user_id"),
+        index("ix_usernames_expires_at", "usernames", "expires_at"),
+        index("ix_audit_entries_at", "audit_entries", "at"),
+        index("ix_outbox_updated_at", "outbox", "updated_at"),
+    ]
+}
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -27,12 +40,24 @@ impl MigrationTrait for Migration {
             .col(Consents::ReconfirmAt)
             .take();
         schema::create_index(manager, index).await?;
+        for index in retention_indexes() {
+            schema::create_index(manager, index).await?;
+        }
         let column = ColumnDef::new(Users::PrimaryChannel).string_len(8).null().take();
         let table = Table::alter().table(Users::Table).add_column(column).take();
         schema::alter_table(manager, table).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for (name, table) in [
+            ("ix_usernames_user_id", "usernames"),
+            ("ix_usernames_expires_at", "usernames"),
+            ("ix_audit_entries_at", "audit_entries"),
+            ("ix_outbox_updated_at", "outbox"),
+        ] {
+            let index = Index::drop().name(name).table(Alias::new(table)).to_owned();
+            manager.drop_index(index).await?;
+        }
         let table = Table::alter().table(Users::Table).drop_column(Users::PrimaryChannel).take();
         schema::alter_table(manager, table).await?;
         let index =

@@ -19,8 +19,9 @@ pub(crate) enum ConsentCommand {
 /// Which consents are meant.
 #[derive(clap::Args)]
 pub(crate) struct Selection {
-    /// Those that will be due within so long, too, such as 30d.
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "0s")]
+    /// Those that will be due within so long, too: people have to be reminded before two years are
+    /// over, not after.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "30d")]
     within: Duration,
     /// No more than so many.
     #[arg(long, default_value_t = 1_000)]

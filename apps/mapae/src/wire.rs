@@ -10,12 +10,12 @@ use mapae_application::ports::{
     Clock, Diagnose, MessageRenderer as _, MessageSealer, RenderError, SecretRng, SimpleJwtTokens,
     Store,
 };
-use mapae_application::retention::{Retention, RetentionSettings};
+use mapae_application::retention::Retention;
 use mapae_application::signing_key::{SigningKey as OpenedKey, SigningKeys};
 use mapae_application::{Application, Ports};
-use mapae_domain::Timestamp;
 use mapae_domain::consent::{AskedDocument, ConsentKind};
 use mapae_domain::signing_key::SigningKeyPolicy;
+use mapae_domain::{Locale, Timestamp};
 use mapae_http::{HttpSettings, Issuer, SimpleJwtSettings};
 use mapae_messages::{MessageSettings, Messages};
 use mapae_password_argon2::{Argon2Hasher, Argon2Settings};
@@ -125,21 +125,26 @@ pub(crate) fn messages(config: &Config, public_origin: &str) -> Result<Messages,
     Ok(messages)
 }
 
-/// Sees that the titles of documents for marketing can stand in short messages.
+/// Sees that the titles of documents for marketing can stand in a short message, all at once.
 fn try_titles(config: &Config, messages: &Messages) -> Result<(), Failure> {
     let policy = config.settings()?.consents;
-    let marketing = |asked: &&AskedDocument| asked.kind == ConsentKind::Marketing;
-    for asked in policy.documents().iter().filter(marketing) {
-        for (locale, text) in &asked.texts {
-            let decision = MarketingDecision { title: text.title.clone(), accepted: true, at: 0 };
-            let content = MessageContent::Marketing { decisions: vec![decision], reminder: true };
-            if let Err(RenderError(why)) = messages.sms(&content, *locale) {
-                let (name, locale) = (asked.document.name(), locale.as_str());
-                return Err(format!(
-                    "configuration: consents: a short message with the {locale} title of {name} {why}"
-                )
-                .into());
-            }
+    for locale in Locale::ALL {
+        let marketing = policy.documents().iter().filter(|one| one.kind == ConsentKind::Marketing);
+        let decision = |asked: &AskedDocument| {
+            let title = asked.text(locale)?.title.clone();
+            Some(MarketingDecision { title, accepted: true, at: 0 })
+        };
+        let decisions: Vec<_> = marketing.filter_map(decision).collect();
+        if decisions.is_empty() {
+            continue;
+        }
+        let content = MessageContent::Marketing { decisions, reminder: true };
+        if let Err(RenderError(why)) = messages.sms(&content, locale) {
+            let locale = locale.as_str();
+            return Err(format!(
+                "configuration: consents: a short message with the {locale} titles of what is for marketing {why}"
+            )
+            .into());
         }
     }
     Ok(())
@@ -223,7 +228,7 @@ pub(crate) async fn build(
     let retention = Retention {
         store: Arc::clone(&shared),
         clock: Arc::clone(&clock),
-        settings: RetentionSettings::default(),
+        settings: config.retention()?,
     };
     let worker = Worker {
         store: shared,

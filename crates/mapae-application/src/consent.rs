@@ -74,6 +74,12 @@ pub enum ConsentError {
     /// The session has ended meanwhile.
     #[error("the session has ended")]
     SessionEnded,
+    /// It was decided too often lately.
+    #[error("it was decided too often lately")]
+    TooOften {
+        /// When there may be another decision.
+        retry_at: Timestamp,
+    },
     /// Something that Mapae rests on failed.
     #[error("not available")]
     Unavailable(#[source] Unavailable),
@@ -170,6 +176,11 @@ impl Application {
             .collect();
         if decided.is_empty() {
             return Ok(ConsentsView::new(policy, history));
+        }
+        // Each leaves a line behind, and perhaps a message that costs something.
+        let named = format!("consents of {}", user.id());
+        if let Err(exhausted) = self.count_sends(&mut *work, &named, now).await? {
+            return Err(ConsentError::TooOften { retry_at: exhausted.retry_at });
         }
         // Two who decide at once for one user come one after the other.
         let user = user.touch(now);
@@ -326,7 +337,12 @@ pub(crate) fn parse_decisions(
                 places.push(index);
                 consents.push((document, consent.accepted));
             }
-            Err(reason) => errors.add(format!("consents[{index}].document"), reason),
+            Err(reason) => {
+                // Which of the two it is shows when the other is one that is good.
+                let is_version = ConsentDocument::parse(&consent.document, "1").is_ok();
+                let member = if is_version { "version" } else { "document" };
+                errors.add(format!("consents[{index}].{member}"), reason);
+            }
         }
     }
     for refused in policy.check(&consents, decisions).err().unwrap_or_default() {

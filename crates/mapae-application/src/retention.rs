@@ -9,15 +9,24 @@ use std::time::Duration;
 
 use mapae_domain::Timestamp;
 
+use crate::ports::store::Expiring;
 use crate::ports::{Clock, Store, StoreError};
 
-/// How long what is kept, and how it is removed.
+/// How long what is kept, once it is over, and how it is removed.
 #[derive(Debug, Clone)]
 pub struct RetentionSettings {
-    /// How long a session is kept after its time was up.
+    /// Sign-ups.
+    pub registrations: Duration,
+    /// Verifications; longer than a receipt of one is good.
+    pub verifications: Duration,
+    /// Sessions; longer than any access token of one is good.
     pub sessions: Duration,
-    /// How long a contact that was taken from an account is kept after its time to come back.
+    /// Contacts that were taken from an account, so that whoever comes late is told that they are.
     pub contact_undos: Duration,
+    /// Messages that were sent or given up; longer than providers report of them.
+    pub messages: Duration,
+    /// What happened to accounts.
+    pub audit_entries: Duration,
     /// How many rows are removed at once.
     pub batch: u32,
     /// How long is waited between two batches.
@@ -26,16 +35,40 @@ pub struct RetentionSettings {
     pub every: Duration,
 }
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Default for RetentionSettings {
     fn default() -> Self {
         Self {
-            // Longer than any access token of the session is good.
-            sessions: Duration::from_secs(24 * 60 * 60),
-            // So that whoever comes late is told that they are late.
-            contact_undos: Duration::from_secs(24 * 60 * 60),
+            registrations: DAY,
+            verifications: DAY,
+            sessions: DAY,
+            contact_undos: DAY,
+            messages: DAY * 30,
+            // What the law of Korea asks for of larger services' access logs (개인정보의 안전성 확보조치
+            // 기준 §8).
+            audit_entries: DAY * 730,
             batch: 500,
             pause: Duration::from_millis(200),
             every: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+impl RetentionSettings {
+    /// How long something is kept once it is over.
+    fn age(&self, what: Expiring) -> Duration {
+        match what {
+            Expiring::Registrations => self.registrations,
+            Expiring::Verifications => self.verifications,
+            Expiring::Sessions => self.sessions,
+            Expiring::ContactUndos => self.contact_undos,
+            Expiring::Messages => self.messages,
+            Expiring::AuditEntries => self.audit_entries,
+            // Nobody looks at these any more.
+            Expiring::ContactSends | Expiring::Usernames | Expiring::IdempotencyKeys => {
+                Duration::ZERO
+            }
         }
     }
 }
@@ -51,23 +84,25 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Removes one batch, and says how many rows that were.
+    /// Removes one batch of everything, each in a unit of work of its own, and says how many rows
+    /// that were.
     ///
     /// # Errors
     /// What the store says.
     pub async fn run_once(&self) -> Result<u64, StoreError> {
         let erased = self.erase_one().await?;
-        let (settings, mut removed) = (&self.settings, 0);
-        let mut work = self.store.begin().await?;
-        let sessions = self.before(settings.sessions);
-        removed += work.delete_expired_sessions(sessions, settings.batch).await?;
-        let undos = self.before(settings.contact_undos);
-        removed += work.delete_expired_contact_undos(undos, settings.batch).await?;
-        if removed > 0 {
-            work.commit().await?;
-            tracing::debug!(removed, "expired sessions and taken contacts removed");
-        } else {
-            drop(work);
+        let mut removed = 0;
+        for what in Expiring::ALL {
+            let mut work = self.store.begin().await?;
+            let before = self.before(self.settings.age(what));
+            let deleted = work.delete_expired(what, before, self.settings.batch).await?;
+            if deleted > 0 {
+                work.commit().await?;
+                tracing::debug!(?what, deleted, "removed what is over");
+                removed += deleted;
+            }
+        }
+        if removed == 0 {
             // What was erased, here or where somebody left, is in no file any more.
             self.store.purge().await?;
         }

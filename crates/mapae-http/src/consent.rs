@@ -296,6 +296,7 @@ problems! {
         403: "`csrf_refused`: the token is in a cookie, and the request comes from elsewhere.",
         413: "`body_too_large`: over 64 KiB.",
         415: "`unsupported_media_type`: not JSON.",
+        429: "`too_many_changes`: the account has decided too often today.",
     }
 }
 
@@ -341,7 +342,7 @@ impl ConsentApi {
     ) -> Result<Reply<200, ConsentsAnswer>, Failure<GetProblems>> {
         match application.consents(&caller).await {
             Ok(view) => Ok(Reply(ConsentsAnswer::new(&view, caller.user.record().locale))),
-            Err(error) => Err(problem(&error).into()),
+            Err(error) => Err(problem(&application, &error).into()),
         }
     }
 
@@ -365,17 +366,20 @@ impl ConsentApi {
         let consents = body.value.consents.into_iter().map(ConsentInput::from).collect();
         match application.decide_consents(&caller, DecideConsents { consents, client }).await {
             Ok(view) => Ok(Reply(ConsentsAnswer::new(&view, caller.user.record().locale))),
-            Err(error) => Err(problem(&error).into()),
+            Err(error) => Err(problem(&application, &error).into()),
         }
     }
 }
 
-fn problem(error: &ConsentError) -> Problem {
+fn problem(application: &Application, error: &ConsentError) -> Problem {
     match error {
         ConsentError::Invalid(errors) => Problem::invalid(errors),
         ConsentError::SessionEnded => {
             let detail = "The session has ended. Please log in.";
             Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+        }
+        ConsentError::TooOften { retry_at } => {
+            Problem::too_many_changes(application.now(), *retry_at)
         }
         ConsentError::Unavailable(error) => Problem::unavailable(error),
     }

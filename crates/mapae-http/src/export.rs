@@ -3,7 +3,7 @@
 use mapae_application::user::Export;
 use mapae_domain::session::SessionRecord;
 use mapae_domain::user::ContactUndo;
-use mapae_domain::{AuditEntry, Registration, Timestamp, Verification};
+use mapae_domain::{AuditEntry, Registration, Timestamp, Username, Verification};
 use poem_openapi::Object;
 use poem_openapi::types::Example;
 
@@ -193,6 +193,21 @@ impl From<&Verification> for ExportedVerification {
     }
 }
 
+/// A username that an account let go of.
+#[derive(Object)]
+pub(crate) struct FormerUsername {
+    /// The username.
+    username: String,
+    /// Until when nobody else can have it (RFC 3339, UTC).
+    kept_until: String,
+}
+
+impl From<&(Username, Timestamp)> for FormerUsername {
+    fn from((username, until): &(Username, Timestamp)) -> Self {
+        Self { username: username.as_str().to_owned(), kept_until: rfc3339(*until) }
+    }
+}
+
 /// A contact that an account held before.
 #[derive(Object)]
 pub(crate) struct PreviousContact {
@@ -228,6 +243,8 @@ pub(crate) struct ExportAnswer {
     profile: Profile,
     /// Whether it has a password, of which a hash is kept.
     has_password: bool,
+    /// The usernames that it let go of lately.
+    former_usernames: Vec<FormerUsername>,
     /// Every decision about a document, oldest first.
     consents: Vec<ConsentView>,
     /// Every session, open or not, latest first.
@@ -247,6 +264,7 @@ impl Example for ExportAnswer {
         Self {
             profile: Profile::example(),
             has_password: true,
+            former_usernames: Vec::new(),
             consents: vec![ConsentView::example()],
             sessions: Vec::new(),
             events: vec![an_event()],
@@ -262,6 +280,7 @@ impl From<&Export> for ExportAnswer {
         Self {
             profile: Profile::from(&export.user),
             has_password: export.user.record().password_hash.is_some(),
+            former_usernames: export.former_usernames.iter().map(FormerUsername::from).collect(),
             consents: export.consents.iter().map(ConsentView::from).collect(),
             sessions: export.sessions.iter().map(ExportedSession::from).collect(),
             events: export.events.iter().map(AccountEvent::from).collect(),

@@ -157,6 +157,13 @@ impl Problem {
             .retry_after(now.until(retry_at))
     }
 
+    /// Something of an account was changed too often lately.
+    pub(crate) fn too_many_changes(now: Timestamp, retry_at: Timestamp) -> Self {
+        let detail = "This was changed as often as it may be for now.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_changes", detail)
+            .retry_after(now.until(retry_at))
+    }
+
     /// An idempotency key that came with another request before.
     pub(crate) fn idempotency_key_reused() -> Self {
         let detail = "The Idempotency-Key was used for a different request before.";

@@ -187,6 +187,7 @@ problems! {
         409: "`username_taken`; or `username_required`: it is the last way to log in.",
         413: "`body_too_large`: over 64 KiB.",
         415: "`unsupported_media_type`: not JSON.",
+        429: "`too_many_changes`: the username was changed too often today.",
     }
     /// Of leaving.
     WithdrawProblems {
@@ -267,6 +268,9 @@ impl UserApi {
             }
             Err(ChangeProfileError::ReauthenticationRequired) => {
                 Err(reauthentication_required(&application).into())
+            }
+            Err(ChangeProfileError::TooOften { retry_at }) => {
+                Err(Problem::too_many_changes(application.now(), retry_at).into())
             }
             Err(ChangeProfileError::SessionEnded) => {
                 let detail = "The session has ended. Please log in.";

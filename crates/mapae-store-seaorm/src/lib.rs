@@ -22,6 +22,7 @@ mod idempotency;
 mod inbox;
 mod outbox;
 mod registration;
+mod retention;
 #[doc(hidden)]
 pub mod scratch;
 mod session;

@@ -3,7 +3,6 @@ use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{SessionReads, SessionWrites};
 use mapae_domain::session::{SessionEnd, SessionRecord, SessionSeed};
 use mapae_domain::{AuthMethod, Session, SessionId, Timestamp, User, UserId};
-use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
@@ -145,31 +144,6 @@ impl SessionWrites for Transaction {
             .await
             .map_err(store_error)?;
         Ok(stored.rows_affected == 1)
-    }
-
-    async fn delete_expired_sessions(
-        &mut self,
-        before: Timestamp,
-        limit: u32,
-    ) -> Result<u64, StoreError> {
-        // Which they are is read first: no database but SQLite deletes with a limit alike.
-        let due = Entity::find()
-            .select_only()
-            .column(Column::Id)
-            .filter(Column::IdleExpiresAt.lte(before.as_micros()))
-            .order_by_asc(Column::IdleExpiresAt)
-            .limit(u64::from(limit));
-        let due: Vec<Uuid> = due.into_tuple().all(&self.0).await.map_err(store_error)?;
-        if due.is_empty() {
-            return Ok(0);
-        }
-        let deleted = Entity::delete_many()
-            .filter(Column::Id.is_in(due))
-            .filter(Column::IdleExpiresAt.lte(before.as_micros()))
-            .exec(&self.0)
-            .await
-            .map_err(store_error)?;
-        Ok(deleted.rows_affected)
     }
 
     async fn end_session(&mut self, session: &Session) -> Result<(), StoreError> {

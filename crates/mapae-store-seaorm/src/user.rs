@@ -188,6 +188,24 @@ impl UserReads for Transaction {
         Ok(due.into_iter().map(UserId::from_uuid).collect())
     }
 
+    async fn former_usernames_of_user(
+        &mut self,
+        id: UserId,
+    ) -> Result<Vec<(Username, Timestamp)>, StoreError> {
+        let rows = username::Entity::find()
+            .filter(username::Column::UserId.eq(id.as_uuid()))
+            .filter(username::Column::ExpiresAt.is_not_null())
+            .order_by_asc(username::Column::ExpiresAt)
+            .order_by_asc(username::Column::Username)
+            .all(&self.0)
+            .await
+            .map_err(store_error)?;
+        let former = |row: username::Model| {
+            Some((Username::from_stored(&row.username), instant(row.expires_at)?))
+        };
+        Ok(rows.into_iter().filter_map(former).collect())
+    }
+
     async fn consents_of_user(&mut self, id: UserId) -> Result<Vec<Consent>, StoreError> {
         let rows = consent::Entity::find()
             .filter(consent::Column::UserId.eq(id.as_uuid()))
@@ -213,9 +231,18 @@ impl UserReads for Transaction {
             )
             .and_where(user::Column::Status.eq(UserStatus::Active.as_str()))
             .take();
+        let reachable = Query::select()
+            .expr(Expr::value(1))
+            .from(user_contact::Entity)
+            .and_where(
+                Expr::col((user_contact::Entity, user_contact::Column::UserId))
+                    .equals((consent::Entity, Column::UserId)),
+            )
+            .take();
         let due = consent::Entity::find()
             .filter(Column::ReconfirmAt.lt(before.as_micros()))
             .filter(Expr::exists(active))
+            .filter(Expr::exists(reachable))
             .order_by_asc(Column::ReconfirmAt)
             .order_by_asc(Column::Id)
             .limit(u64::from(limit));
@@ -412,27 +439,6 @@ impl UserWrites for Transaction {
             .filter(contact_undo::Column::ChangedAt.gte(row.changed_at));
         later.exec(&self.0).await.map_err(store_error)?;
         undo_from_row(&row).map(Some)
-    }
-
-    async fn delete_expired_contact_undos(
-        &mut self,
-        before: Timestamp,
-        limit: u32,
-    ) -> Result<u64, StoreError> {
-        use contact_undo::{Column, Entity};
-
-        let due = Entity::find()
-            .select_only()
-            .column(Column::KeyHash)
-            .filter(Column::ExpiresAt.lte(before.as_micros()))
-            .order_by_asc(Column::ExpiresAt)
-            .limit(u64::from(limit));
-        let due: Vec<Vec<u8>> = due.into_tuple().all(&self.0).await.map_err(store_error)?;
-        if due.is_empty() {
-            return Ok(0);
-        }
-        let delete = Entity::delete_many().filter(Column::KeyHash.is_in(due));
-        Ok(delete.exec(&self.0).await.map_err(store_error)?.rows_affected)
     }
 
     async fn cancel_contact_changes(

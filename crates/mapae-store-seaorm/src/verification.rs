@@ -7,7 +7,8 @@ use mapae_domain::verification::{
 use mapae_domain::{
     Contact, Purpose, RegistrationId, SecretHash, Timestamp, UserId, Verification, VerificationId,
 };
-use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _,
     QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -200,18 +201,36 @@ impl VerificationWrites for Transaction {
         contact: &Contact,
         except: Option<RegistrationId>,
     ) -> Result<(), StoreError> {
-        let mut update = Entity::update_many()
+        let mut pending = Condition::all()
+            .add(Column::Channel.eq(contact.channel().as_str()))
+            .add(Column::Contact.eq(contact.as_str()))
+            .add(Column::State.eq(state_name(VerificationState::Pending)))
+            .add(Column::Standing.eq(Standing::Genuine.as_str()))
+            .add(Column::RegistrationId.is_not_null());
+        if let Some(except) = except {
+            pending = pending.add(Column::RegistrationId.ne(except.as_uuid()));
+        }
+        // One that another unit of work holds is being proved, and will find the contact taken.
+        // Rivals that waited for one another's would wait in a circle.
+        let ids: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(pending)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .into_tuple()
+            .all(&self.0)
+            .await
+            .map_err(store_error)?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        Entity::update_many()
             .col_expr(Column::Standing, Expr::value(Standing::Superseded.as_str()))
             .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-            .filter(Column::Channel.eq(contact.channel().as_str()))
-            .filter(Column::Contact.eq(contact.as_str()))
-            .filter(Column::State.eq(state_name(VerificationState::Pending)))
-            .filter(Column::Standing.eq(Standing::Genuine.as_str()))
-            .filter(Column::RegistrationId.is_not_null());
-        if let Some(except) = except {
-            update = update.filter(Column::RegistrationId.ne(except.as_uuid()));
-        }
-        update.exec(&self.0).await.map_err(store_error)?;
+            .filter(Column::Id.is_in(ids))
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
         Ok(())
     }
 

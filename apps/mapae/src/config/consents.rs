@@ -63,7 +63,9 @@ impl ConsentConfig {
                 }
                 let is_link = value.starts_with("https://") || value.starts_with("http://");
                 if key == "url" && (!is_link || value.contains(char::is_whitespace)) {
-                    return Err(of_document("has a url that does not begin with https://"));
+                    return Err(of_document(
+                        "has a url that begins neither with https:// nor with http://",
+                    ));
                 }
                 if key == "title" && value.contains(char::is_control) {
                     return Err(of_document("has a title of more than one line"));

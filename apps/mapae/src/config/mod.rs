@@ -18,6 +18,7 @@ use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use mapae_application::Settings;
 use mapae_application::outbox::WorkerSettings;
+use mapae_application::retention::RetentionSettings;
 use mapae_application::session::ServiceClient;
 use mapae_domain::signing_key::SigningKeyPolicy;
 use mapae_domain::user::PasswordPolicy;
@@ -187,6 +188,8 @@ pub(crate) struct Config {
     pub(crate) tokens: TokensConfig,
     #[serde(default)]
     pub(crate) withdrawal: WithdrawalConfig,
+    #[serde(default)]
+    pub(crate) retention: RetentionConfig,
     #[serde(default)]
     pub(crate) simplejwt: SimpleJwtConfig,
     #[serde(default)]
@@ -394,6 +397,32 @@ impl Default for WithdrawalConfig {
     }
 }
 
+/// `[retention]`: how long what is over is kept.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RetentionConfig {
+    pub(crate) registrations: Length,
+    pub(crate) verifications: Length,
+    pub(crate) sessions: Length,
+    pub(crate) contact_undos: Length,
+    pub(crate) messages: Length,
+    pub(crate) audit_entries: Length,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        let settings = RetentionSettings::default();
+        Self {
+            registrations: Length(settings.registrations),
+            verifications: Length(settings.verifications),
+            sessions: Length(settings.sessions),
+            contact_undos: Length(settings.contact_undos),
+            messages: Length(settings.messages),
+            audit_entries: Length(settings.audit_entries),
+        }
+    }
+}
+
 /// `[simplejwt]`: the paths of djangorestframework-simplejwt, for clients that know no others.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -502,6 +531,7 @@ impl Config {
         }
         self.check_simplejwt()?;
         self.signing_keys()?;
+        self.retention()?;
         self.settings()?;
         self.algorithm()?;
         Ok(self)
@@ -621,6 +651,39 @@ impl Config {
         let senders = self.mail.senders.len().max(self.sms.senders.len());
         let worker = self.outbox.worker(senders)?;
         Ok(WorkerSettings { sms_daily_limit: self.sms.daily_limit, ..worker })
+    }
+
+    /// How long what is over is kept.
+    pub(crate) fn retention(&self) -> Result<RetentionSettings, ConfigError> {
+        let config = &self.retention;
+        let (hour, ten_years) = (Duration::from_secs(3_600), Duration::from_secs(3_650 * 86_400));
+        let ages = [
+            // A receipt, and what a sign-up is still asked about.
+            ("registrations", config.registrations, hour),
+            ("verifications", config.verifications, self.verification.receipt_lifetime.0.max(hour)),
+            ("sessions", config.sessions, self.tokens.access_lifetime.0.max(hour)),
+            ("contact_undos", config.contact_undos, Duration::ZERO),
+            // Providers report late.
+            ("messages", config.messages, Duration::from_secs(86_400)),
+            ("audit_entries", config.audit_entries, Duration::from_secs(86_400)),
+        ];
+        for (key, age, least) in ages {
+            if !(least..=ten_years).contains(&age.0) {
+                let least = humantime::format_duration(least);
+                return Err(ConfigError::Invalid(format!(
+                    "retention.{key} must be between {least} and 3650d"
+                )));
+            }
+        }
+        Ok(RetentionSettings {
+            registrations: config.registrations.0,
+            verifications: config.verifications.0,
+            sessions: config.sessions.0,
+            contact_undos: config.contact_undos.0,
+            messages: config.messages.0,
+            audit_entries: config.audit_entries.0,
+            ..RetentionSettings::default()
+        })
     }
 
     /// The configuration as it is, without its secrets.

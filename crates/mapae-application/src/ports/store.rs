@@ -99,6 +99,7 @@ pub trait UnitOfWork:
     + SigningKeyWrites
     + IdempotencyWrites
     + AuditWrites
+    + RetentionWrites
 {
     /// Makes everything that was written durable and visible to others, or none of it.
     ///
@@ -198,7 +199,8 @@ pub trait VerificationWrites {
     async fn update_verification(&mut self, verification: &Verification) -> Result<(), StoreError>;
 
     /// Marks as superseded every pending, genuine verification of `contact` that belongs to a
-    /// registration other than `except`, and raises its version.
+    /// registration other than `except`, and raises its version. One that another unit of work holds
+    /// by a `lock_…` method MAY be passed over, and MUST NOT be waited for.
     async fn supersede_verifications(
         &mut self,
         contact: &Contact,
@@ -239,11 +241,17 @@ pub trait UserReads {
         limit: u32,
     ) -> Result<Vec<UserId>, StoreError>;
 
+    /// The usernames that a user has let go of and nobody else can have yet, with until when.
+    async fn former_usernames_of_user(
+        &mut self,
+        id: UserId,
+    ) -> Result<Vec<(Username, Timestamp)>, StoreError>;
+
     /// The decisions of a user about documents, oldest first.
     async fn consents_of_user(&mut self, id: UserId) -> Result<Vec<Consent>, StoreError>;
 
     /// Up to `limit` decisions that whoever took them is to be reminded of before `before`, longest
-    /// due first: of users who may log in.
+    /// due first: of users who may log in and hold a contact.
     async fn consents_to_reconfirm(
         &mut self,
         before: Timestamp,
@@ -331,14 +339,6 @@ pub trait UserWrites {
         key: &SecretHash,
     ) -> Result<Option<ContactUndo>, StoreError>;
 
-    /// Deletes up to `limit` of the taken contacts whose time to come back was up at `before`,
-    /// longest first, and says how many: by an index, so that it holds up nobody.
-    async fn delete_expired_contact_undos(
-        &mut self,
-        before: Timestamp,
-        limit: u32,
-    ) -> Result<u64, StoreError>;
-
     /// Gives up what verifications to change a contact of that channel a user has begun and not
     /// proved, but for `except`.
     async fn cancel_contact_changes(
@@ -406,14 +406,6 @@ pub trait SessionWrites {
     /// Stores when, how and for which authentication generation a session's user showed who they
     /// are, if the stored one is open: one statement. `false` where it is not.
     async fn reauthenticate_session(&mut self, session: &Session) -> Result<bool, StoreError>;
-
-    /// Deletes up to `limit` of the sessions whose time was up at `before`, longest first, and says
-    /// how many: by an index, so that it holds up nobody.
-    async fn delete_expired_sessions(
-        &mut self,
-        before: Timestamp,
-        limit: u32,
-    ) -> Result<u64, StoreError>;
 
     /// Stores when and why a session ended, unless one is stored already.
     async fn end_session(&mut self, session: &Session) -> Result<(), StoreError>;
@@ -604,4 +596,55 @@ pub trait AuditReads {
 pub trait AuditWrites {
     /// Adds an entry.
     async fn insert_audit_entry(&mut self, entry: &AuditEntry) -> Result<(), StoreError>;
+}
+
+/// What is kept for a time only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiring {
+    /// Sign-ups, since they expired.
+    Registrations,
+    /// Verifications, since they expired.
+    Verifications,
+    /// Counts of messages to a contact, since their window ended.
+    ContactSends,
+    /// Usernames that were reserved or let go of, since that was over.
+    Usernames,
+    /// Sessions, since they would have ended without a refresh.
+    Sessions,
+    /// Contacts that were taken from users, since their time to come back was over.
+    ContactUndos,
+    /// Requests that were answered, since a repeat of them is a new one.
+    IdempotencyKeys,
+    /// Messages that are neither to be sent nor asked about, since that last changed.
+    Messages,
+    /// What happened to accounts, since it did.
+    AuditEntries,
+}
+
+impl Expiring {
+    /// All of it.
+    pub const ALL: [Self; 9] = [
+        Self::Registrations,
+        Self::Verifications,
+        Self::ContactSends,
+        Self::Usernames,
+        Self::Sessions,
+        Self::ContactUndos,
+        Self::IdempotencyKeys,
+        Self::Messages,
+        Self::AuditEntries,
+    ];
+}
+
+/// What is kept for a time only, to remove.
+#[async_trait]
+pub trait RetentionWrites {
+    /// Deletes up to `limit` of what was over at `before`, oldest first, and says how many: by an
+    /// index, so that it holds up nobody.
+    async fn delete_expired(
+        &mut self,
+        what: Expiring,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
 }

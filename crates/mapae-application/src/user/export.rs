@@ -1,6 +1,6 @@
 use mapae_domain::session::SessionRecord;
 use mapae_domain::user::ContactUndo;
-use mapae_domain::{AuditEntry, Consent, Registration, User, Verification};
+use mapae_domain::{AuditEntry, Consent, Registration, Timestamp, User, Username, Verification};
 
 use crate::Application;
 use crate::error::{Unavailable, rests_on_the_world};
@@ -11,6 +11,8 @@ use crate::session::Authenticated;
 pub struct Export {
     /// The account, with its contacts and its name.
     pub user: User,
+    /// The usernames that it let go of lately, with until when nobody else can have them.
+    pub former_usernames: Vec<(Username, Timestamp)>,
     /// Every decision about a document.
     pub consents: Vec<Consent>,
     /// Every session, open or not.
@@ -51,6 +53,7 @@ impl Application {
         let sessions = view.sessions_of_user(id).await?;
         Ok(Export {
             user,
+            former_usernames: view.former_usernames_of_user(id).await?,
             consents: view.consents_of_user(id).await?,
             sessions: sessions.iter().map(|session| session.record().clone()).collect(),
             events: view.audit_of_user(id, MOST_EXPORTED).await?,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use mapae_domain::session::SessionClient;
 use mapae_domain::user::{LastWayIn, ProfileChange};
-use mapae_domain::{AuditKind, Locale, Nickname, PersonName, User, Username};
+use mapae_domain::{AuditKind, Locale, Nickname, PersonName, Timestamp, User, Username};
 
 use crate::Application;
 use crate::error::{FieldError, FieldErrors, Unavailable, rests_on_the_world, until_settled};
@@ -40,6 +40,12 @@ pub enum ChangeProfileError {
     /// The log-in is too long ago to change what is logged in with.
     #[error("the log-in is too long ago for this")]
     ReauthenticationRequired,
+    /// The username was changed too often lately.
+    #[error("the username was changed too often lately")]
+    TooOften {
+        /// When it may be changed again.
+        retry_at: Timestamp,
+    },
     /// The session has ended meanwhile.
     #[error("the session has ended")]
     SessionEnded,
@@ -104,6 +110,12 @@ impl Application {
                 let user = user
                     .rename(username.clone(), change.clone(), now)
                     .map_err(|LastWayIn| ChangeProfileError::LastWayIn)?;
+                // Nobody keeps more names from others than they have days to change them in.
+                let named = format!("usernames of {}", user.id());
+                if let Err(exhausted) = self.count_sends(&mut *work, &named, now).await? {
+                    let retry_at = exhausted.retry_at;
+                    return Err(ChangeProfileError::TooOften { retry_at });
+                }
                 if let Some(before) = &before {
                     work.release_username(before, user.id(), now.plus(FORMER_USERNAME)).await?;
                 }

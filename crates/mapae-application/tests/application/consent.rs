@@ -331,3 +331,22 @@ async fn nobody_is_reminded_of_what_they_have_ended_or_of_an_account_that_is_clo
     let history: Vec<Consent> = view.consents_of_user(pair.user).await.expect("consents");
     assert!(history.iter().all(|one| one.reconfirm_at.is_none() && one.reminded_at.is_none()));
 }
+
+#[tokio::test]
+async fn nobody_decides_without_end() {
+    let world = World::with(settings("1"));
+    let pair = user(&world, LEAST).await;
+    let caller = caller(&world, &pair).await;
+    for nth in 0..10 {
+        decide(&world, &caller, &[("news", "1", nth % 2 == 0)]).await.expect("a decision");
+    }
+    let refused = decide(&world, &caller, &[("news", "1", true)]).await;
+    assert!(matches!(refused, Err(ConsentError::TooOften { .. })));
+    decide(&world, &caller, LEAST).await.expect("what says the same again is no decision");
+    world.wait(86_400);
+    let caller = {
+        let pair = log_in(&world).await;
+        self::caller(&world, &pair).await
+    };
+    decide(&world, &caller, &[("news", "1", true)]).await.expect("a day later");
+}

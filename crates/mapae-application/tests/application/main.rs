@@ -22,6 +22,7 @@ use mapae_application::ports::{
     DeliveryEvent, DeliveryEvents, EmailSender, EventRefused, SmsSender,
 };
 use mapae_application::registration::{Register, RegisterError, RegistrationView};
+use mapae_application::retention::Retention;
 use mapae_application::verification::{
     BeginVerification, CheckVerification, ProveError, VerificationView,
 };
@@ -154,6 +155,17 @@ impl World {
         let code = Zeroizing::new(code.to_owned());
         let command = CheckVerification { id, code, idempotency: None };
         self.application.check_verification(command).await
+    }
+}
+
+/// Removes what is over until nothing is left of it, and says how much that was.
+async fn remove_all(retention: &Retention) -> u64 {
+    let mut removed = 0;
+    loop {
+        match retention.run_once().await.expect("a batch") {
+            0 => return removed,
+            more => removed += more,
+        }
     }
 }
 

@@ -187,3 +187,18 @@ async fn only_a_contact_of_ones_own_is_chosen_and_after_a_fresh_log_in() {
     let refused = world.application.choose_primary_contact(&minji, mine, &client).await;
     assert!(matches!(refused, Err(ContactError::ReauthenticationRequired)));
 }
+
+#[tokio::test]
+async fn nobody_takes_one_name_after_another() {
+    let world = World::new();
+    world.user(MINJI).await;
+    let caller = caller(&world, MINJI).await;
+    for nth in 0..10 {
+        rename(&world, &caller, Some(&format!("minji{nth}"))).await.expect("a name");
+    }
+    let refused = rename(&world, &caller, Some("minji10")).await;
+    assert!(matches!(refused, Err(ChangeProfileError::TooOften { .. })));
+    world.wait(30 * 86_400);
+    let export = world.application.export(&caller).await.expect("an export");
+    assert_eq!(export.former_usernames.len(), 9, "each that was let go of is in the export");
+}

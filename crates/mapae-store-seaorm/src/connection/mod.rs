@@ -92,6 +92,11 @@ impl SeaOrmStore {
     /// [`ConnectError`].
     pub async fn connect(settings: &StoreSettings) -> Result<Self, ConnectError> {
         let (scheme, rest) = settings.url.split_once("://").ok_or(ConnectError::Url)?;
+        // A server without the name of a database would take whichever it likes.
+        let database = rest.split('?').next().and_then(|path| path.split_once('/'));
+        if scheme != "sqlite" && database.is_none_or(|(_, name)| name.is_empty()) {
+            return Err(ConnectError::Url);
+        }
         let (writer, readers) = match scheme {
             "sqlite" => sqlite::open(settings, rest).await?,
             "postgres" | "postgresql" => {

@@ -120,6 +120,7 @@ async fn a_url_that_is_none_is_refused_without_being_shown() {
         "sqlite::memory:",
         "mapae.db",
         "mysql://",
+        "postgres://host/?x=1",
     ];
     for url in none {
         let settings = StoreSettings { url: url.to_owned(), ..settings(folder.path()) };
@@ -196,6 +197,15 @@ async fn every_hot_look_up_has_an_index() {
         "SELECT * FROM address_marks WHERE address_hash = x'00'",
         "SELECT due_at FROM outbox WHERE channel = 'sms' AND status = 'queued' AND (lease_expires_at IS NULL OR lease_expires_at <= due_at) ORDER BY due_at LIMIT 1",
         "SELECT * FROM idempotency_keys WHERE key_hash = x'00'",
+        "SELECT * FROM usernames WHERE user_id = x'00' AND expires_at IS NOT NULL ORDER BY expires_at",
+        "SELECT id FROM registrations WHERE expires_at <= 1 ORDER BY expires_at LIMIT 500",
+        "SELECT id FROM verifications WHERE expires_at <= 1 ORDER BY expires_at LIMIT 500",
+        "SELECT contact_hash FROM contact_sends WHERE window_ends_at <= 1 ORDER BY window_ends_at LIMIT 500",
+        "SELECT username FROM usernames WHERE expires_at <= 1 ORDER BY expires_at LIMIT 500",
+        "SELECT key_hash FROM contact_undos WHERE expires_at <= 1 ORDER BY expires_at LIMIT 500",
+        "SELECT key_hash FROM idempotency_keys WHERE expires_at <= 1 ORDER BY expires_at LIMIT 500",
+        "SELECT id FROM outbox WHERE status <> 'queued' AND ask_at IS NULL AND updated_at <= 1 ORDER BY updated_at LIMIT 500",
+        "SELECT id FROM audit_entries WHERE at <= 1 ORDER BY at LIMIT 500",
     ];
     for sql in hot {
         let plan = rows(&look, &format!("EXPLAIN QUERY PLAN {sql}")).await;

@@ -70,7 +70,6 @@ macro_rules! store_contract {
                 an_erased_user_leaves_nothing_but_bare_audit_entries
                 what_is_kept_of_a_user_is_found_by_the_user
                 a_contact_that_was_taken_comes_back_once
-                contacts_past_coming_back_are_deleted_in_batches_longest_first
                 only_a_users_pending_changes_of_a_channel_are_given_up
                 a_deleted_contact_is_free
             }
@@ -86,10 +85,13 @@ macro_rules! store_contract {
                 open_sessions_are_listed_latest_first
                 a_users_sessions_end_but_the_excepted_one
                 an_open_session_is_reauthenticated_and_an_ended_one_is_not
-                expired_sessions_are_deleted_in_batches_longest_first
             }
             audit {
                 audit_entries_come_back_latest_first
+            }
+            retention {
+                what_is_over_is_deleted_in_batches_oldest_first
+                what_is_not_over_stays_whatever_else_is_deleted
             }
             outbox {
                 an_empty_outbox_has_nothing_to_send

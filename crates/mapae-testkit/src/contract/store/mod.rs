@@ -20,6 +20,7 @@ pub mod idempotency;
 pub mod inbox;
 pub mod outbox;
 pub mod registration;
+pub mod retention;
 pub mod session;
 pub mod signing_key;
 pub mod unit_of_work;

@@ -264,35 +264,3 @@ pub async fn an_open_session_is_reauthenticated_and_an_ended_one_is_not(store: A
     stored!(store, work => { assert!(!work.reauthenticate_session(&again).await.unwrap()) });
     assert_eq!(read(&store, ended.id()).await, ended);
 }
-
-/// Sessions are deleted whose time was up, whether they had ended before or not, longest first, and
-/// no more at once than was asked for.
-pub async fn expired_sessions_are_deleted_in_batches_longest_first(store: Arc<dyn Store>) {
-    let user = a_stored_user(&store, [build::unique_email().into()]).await;
-    let expiring = |seconds| {
-        let session = build::a_session(user.id());
-        let idle_expires_at = build::after(seconds);
-        Session::from_record(SessionRecord { idle_expires_at, ..session.record().clone() })
-    };
-    let sessions = [expiring(30), expiring(10), expiring(20), expiring(40)];
-    let ended = expiring(15).end(SessionEnd::Revoked, build::after(1));
-    for session in sessions.iter().chain([&ended]) {
-        stored!(store, work => { work.insert_session(session).await.unwrap() });
-    }
-    let delete = async |seconds, limit| {
-        stored!(store, work => {
-            work.delete_expired_sessions(build::after(seconds), limit).await.unwrap()
-        })
-    };
-    let is_there = async |session: &Session| {
-        store.read().await.unwrap().session_and_user(session.id()).await.unwrap().is_some()
-    };
-    assert_eq!(delete(9, 10).await, 0);
-    assert_eq!(delete(30, 2).await, 2);
-    let [thirty, ten, twenty, forty] = &sessions;
-    assert!(!is_there(ten).await && !is_there(&ended).await);
-    assert!(is_there(twenty).await && is_there(thirty).await && is_there(forty).await);
-    assert_eq!(delete(30, 10).await, 2, "its very time is up");
-    assert_eq!(delete(30, 10).await, 0);
-    assert!(is_there(forty).await);
-}

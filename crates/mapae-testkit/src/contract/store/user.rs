@@ -408,10 +408,12 @@ pub async fn decisions_are_kept_oldest_first(store: Arc<dyn Store>) {
 }
 
 /// Decisions to be reminded of are found when they are due, longest due first, no more than asked
-/// for, and of users who may log in.
+/// for, and of users who may log in and hold a contact.
 pub async fn decisions_to_reconfirm_are_found_when_due(store: Arc<dyn Store>) {
-    let user = a_stored_user(&store, []).await;
-    let base = build::a_user([]);
+    let user = a_stored_user(&store, [build::unique_email().into(), build::unique_phone().into()]);
+    let user = user.await;
+    let silent = a_stored_user(&store, []).await;
+    let base = build::a_user([build::unique_email().into()]);
     let gone = UserRecord { status: UserStatus::Withdrawn, ..base.record().clone() };
     let gone = User::from_record(gone);
     let later = a_marketing_consent("later", 1, 3);
@@ -421,6 +423,7 @@ pub async fn decisions_to_reconfirm_are_found_when_due(store: Arc<dyn Store>) {
         let unmoved = build::consent("terms", "1", true, build::START);
         work.insert_consents(user.id(), &[later.clone(), sooner.clone(), unmoved]).await.unwrap();
         work.insert_consents(gone.id(), &[a_marketing_consent("gone", 1, 1)]).await.unwrap();
+        work.insert_consents(silent.id(), &[a_marketing_consent("silent", 1, 1)]).await.unwrap();
     });
     let due = async |before: u64, limit| {
         let mut view = store.read().await.unwrap();
@@ -633,42 +636,6 @@ pub async fn a_contact_that_was_taken_comes_back_once(store: Arc<dyn Store>) {
         assert_eq!(claim(undo).await, Some(plain(undo)));
     }
     assert_eq!(claim(&taken(user, build::unique_email().into(), 9)).await, None);
-}
-
-/// Contacts that were taken are deleted once they cannot come back any more, longest first, and no
-/// more at once than was asked for.
-pub async fn contacts_past_coming_back_are_deleted_in_batches_longest_first(store: Arc<dyn Store>) {
-    let user = build::user_id();
-    let expiring = |seconds| ContactUndo {
-        expires_at: build::after(seconds),
-        ..ContactUndo::new(
-            build::unique_hash(),
-            user,
-            build::a_user_contact(build::unique_email().into()),
-            build::after(0),
-        )
-    };
-    let [thirty, ten, twenty, forty] = [30, 10, 20, 40].map(expiring);
-    for undo in [&thirty, &ten, &twenty, &forty] {
-        stored!(store, work => { work.insert_contact_undo(undo).await.unwrap() });
-    }
-    let delete = async |seconds, limit| {
-        stored!(store, work => {
-            work.delete_expired_contact_undos(build::after(seconds), limit).await.unwrap()
-        })
-    };
-    let left = async || {
-        let left = store.read().await.unwrap().contact_undos_of_user(user).await.unwrap();
-        let mut left: Vec<_> = left.iter().map(|undo| undo.expires_at).collect();
-        left.sort_unstable();
-        left
-    };
-    assert_eq!(delete(9, 10).await, 0);
-    assert_eq!(delete(30, 2).await, 2);
-    assert_eq!(left().await, [thirty.expires_at, forty.expires_at]);
-    assert_eq!(delete(30, 10).await, 1, "its very time is up");
-    assert_eq!(delete(30, 10).await, 0);
-    assert_eq!(left().await, [forty.expires_at]);
 }
 
 /// What a user has begun to change of a channel is given up, but for the one that is excepted.

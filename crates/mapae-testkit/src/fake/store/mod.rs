@@ -4,6 +4,7 @@ mod idempotency;
 mod inbox;
 mod outbox;
 mod registration;
+mod retention;
 mod session;
 mod signing_key;
 mod user;

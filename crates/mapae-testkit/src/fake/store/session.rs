@@ -73,26 +73,6 @@ impl SessionWrites for Transaction {
         Ok(true)
     }
 
-    async fn delete_expired_sessions(
-        &mut self,
-        before: Timestamp,
-        limit: u32,
-    ) -> Result<u64, StoreError> {
-        let mut due: Vec<_> = self
-            .state
-            .sessions
-            .values()
-            .map(|session| (session.record().idle_expires_at, session.id()))
-            .filter(|(expires_at, _)| expires_at.is_expired(before))
-            .collect();
-        due.sort_unstable();
-        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        for (_, id) in &due {
-            self.write().sessions.remove(id);
-        }
-        Ok(u64::try_from(due.len()).unwrap_or(u64::MAX))
-    }
-
     async fn end_session(&mut self, session: &Session) -> Result<(), StoreError> {
         let Some((at, why)) = session.record().ended else { return Ok(()) };
         if let Some(stored) = self.write().sessions.get_mut(&session.id()) {

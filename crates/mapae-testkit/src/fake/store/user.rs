@@ -57,6 +57,19 @@ impl UserReads for Transaction {
         Ok(found.into_iter().map(|(_, id)| id).collect())
     }
 
+    async fn former_usernames_of_user(
+        &mut self,
+        id: UserId,
+    ) -> Result<Vec<(Username, Timestamp)>, StoreError> {
+        let former = |(name, holder): (&String, &UsernameHolder)| match holder {
+            UsernameHolder::Former { user, until } if *user == id => Some((*until, name.clone())),
+            _ => None,
+        };
+        let mut found: Vec<_> = self.state.usernames.iter().filter_map(former).collect();
+        found.sort_unstable();
+        Ok(found.into_iter().map(|(until, name)| (Username::from_stored(&name), until)).collect())
+    }
+
     async fn consents_of_user(&mut self, id: UserId) -> Result<Vec<Consent>, StoreError> {
         let mut consents = self.state.consents.get(&id).cloned().unwrap_or_default();
         consents.sort_by_key(|consent| consent.decided_at);
@@ -68,9 +81,10 @@ impl UserReads for Transaction {
         before: Timestamp,
         limit: u32,
     ) -> Result<Vec<(UserId, Consent)>, StoreError> {
-        let may_log_in = |id: &UserId| self.state.users.get(id).is_some_and(User::is_active);
-        let of_active = self.state.consents.iter().filter(|(id, _)| may_log_in(id));
-        let mut due: Vec<_> = of_active
+        let is_meant = |user: &User| user.is_active() && user.primary_contact().is_some();
+        let is_meant = |id: &UserId| self.state.users.get(id).is_some_and(is_meant);
+        let of_reachable = self.state.consents.iter().filter(|(id, _)| is_meant(id));
+        let mut due: Vec<_> = of_reachable
             .flat_map(|(id, history)| history.iter().map(|consent| (*id, consent.clone())))
             .filter(|(_, consent)| consent.reconfirm_at.is_some_and(|due| due < before))
             .collect();
@@ -224,19 +238,6 @@ impl UserWrites for Transaction {
             });
         }
         Ok(found)
-    }
-
-    async fn delete_expired_contact_undos(
-        &mut self,
-        before: Timestamp,
-        limit: u32,
-    ) -> Result<u64, StoreError> {
-        let undos = &mut self.write().contact_undos;
-        undos.sort_by_key(|undo| undo.expires_at);
-        let due = undos.iter().take_while(|undo| undo.expires_at.is_expired(before)).count();
-        let due = due.min(usize::try_from(limit).unwrap_or(usize::MAX));
-        undos.drain(..due);
-        Ok(u64::try_from(due).unwrap_or(u64::MAX))
     }
 
     async fn cancel_contact_changes(
