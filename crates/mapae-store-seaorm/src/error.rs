@@ -10,7 +10,8 @@ const MARIADB_STALE: [u16; 2] = [1213, 1020];
 /// An error of the database in the port's words. Its own words stay behind, as its cause: they name
 /// tables and columns, and never a value.
 pub(crate) fn store_error(error: DbErr) -> StoreError {
-    if is_unique_violation(&error) || is_stale(&error) {
+    let is_twice = matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)));
+    if is_twice || is_stale(&error) {
         return StoreError::Stale;
     }
     match error {
@@ -19,11 +20,6 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
         }
         error => StoreError::Unavailable(Box::new(error)),
     }
-}
-
-/// Whether a row was refused because there is one of its key.
-pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
-    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
 /// Whether another transaction came first; begun anew, this one will see what it did.
