@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Runs a command beside PostgreSQL and MariaDB, named to it by MAPAE_TEST_POSTGRES_URL and
+# MAPAE_TEST_MARIADB_URL. A server that a variable names already, or that listens on its usual port of
+# this machine's loopback and lets us in, is taken; else a private one is started, and ended with the
+# command. What is not there is installed, where this is a Debian and we may.
+# Usage: tests/services.sh COMMAND [ARGS...]
+set -euo pipefail
+
+fail() {
+    echo "services: $1" >&2
+    exit 1
+}
+
+[ $# -gt 0 ] || fail 'usage: services.sh COMMAND [ARGS...]'
+
+folder=
+stop() {
+    kill -KILL $(jobs -pr) || true
+    wait || true
+    [ -z "$folder" ] || rm -rf "$folder"
+} 2>/dev/null
+trap stop EXIT
+trap 'trap "" HUP INT TERM; exit 130' HUP INT TERM
+
+install_debian() { # package
+    echo "services: installing $1" >&2
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null ||
+        fail "$1 could not be installed"
+}
+
+make_folder() {
+    [ -n "$folder" ] || folder=$(mktemp -d)
+    chmod 755 "$folder"
+}
+
+# What a command begins with that must not run as root: nothing, where nobody here is.
+as_postgres=()
+as_mysql=()
+if [ "$(id -u)" = 0 ]; then
+    as_postgres=(setpriv --reuid=postgres --regid=postgres --init-groups)
+    as_mysql=(setpriv --reuid=mysql --regid=mysql --init-groups)
+fi
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+await() { # what, command...
+    local what=$1
+    shift
+    for _ in $(seq 300); do
+        "$@" >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    fail "$what does not answer"
+}
+
+start_postgres() {
+    local url=postgres://postgres@127.0.0.1:5432/postgres
+    if command -v psql >/dev/null && psql "$url" -c 'SELECT 1' >/dev/null 2>&1; then
+        export MAPAE_TEST_POSTGRES_URL=$url
+        return
+    fi
+    local programs
+    programs=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1)
+    if [ -z "$programs" ]; then
+        install_debian postgresql
+        programs=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
+    fi
+    make_folder
+    local port data=$folder/postgres
+    port=$(free_port)
+    mkdir "$data"
+    [ "$(id -u)" != 0 ] || chown postgres "$data"
+    "${as_postgres[@]}" "$programs/initdb" --pgdata "$data/data" --username postgres --auth trust >/dev/null
+    "${as_postgres[@]}" "$programs/postgres" -D "$data/data" -k "$data" -h 127.0.0.1 -p "$port" \
+        -c max_connections=300 >"$folder/postgres.log" 2>&1 &
+    url=postgres://postgres@127.0.0.1:$port/postgres
+    await PostgreSQL psql "$url" -c 'SELECT 1'
+    export MAPAE_TEST_POSTGRES_URL=$url
+}
+
+start_mariadb() {
+    if command -v mariadb >/dev/null &&
+        mariadb -h 127.0.0.1 -u root -e 'CREATE DATABASE IF NOT EXISTS test' >/dev/null 2>&1; then
+        export MAPAE_TEST_MARIADB_URL=mysql://root@127.0.0.1:3306/test
+        return
+    fi
+    command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || install_debian mariadb-server
+    make_folder
+    local port data=$folder/mariadb
+    port=$(free_port)
+    mkdir "$data"
+    [ "$(id -u)" != 0 ] || chown mysql "$data"
+    "${as_mysql[@]}" mariadb-install-db --no-defaults --datadir="$data/data" \
+        --auth-root-authentication-method=normal >/dev/null
+    "${as_mysql[@]}" /usr/sbin/mariadbd --no-defaults --datadir="$data/data" --socket="$data/socket" \
+        --bind-address=127.0.0.1 --port="$port" --max-connections=300 \
+        >"$folder/mariadb.log" 2>&1 &
+    await MariaDB mariadb --no-defaults -h 127.0.0.1 -P "$port" -u root \
+        -e 'CREATE DATABASE IF NOT EXISTS test'
+    export MAPAE_TEST_MARIADB_URL=mysql://root@127.0.0.1:$port/test
+}
+
+[ -n "${MAPAE_TEST_POSTGRES_URL:-}" ] || start_postgres
+[ -n "${MAPAE_TEST_MARIADB_URL:-}" ] || start_mariadb
+"$@"
