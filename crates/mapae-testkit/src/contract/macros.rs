@@ -56,6 +56,7 @@ macro_rules! store_contract {
                 a_contact_is_added_by_itself
                 a_stale_update_of_a_user_is_refused
                 a_contact_is_held_by_one_user
+                contacts_are_compared_exactly
                 a_contact_makes_one_user_among_many_at_once
                 a_username_is_reserved_once_until_it_expires
                 an_assigned_username_is_assigned_for_good

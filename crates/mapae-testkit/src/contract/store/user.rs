@@ -188,6 +188,21 @@ pub async fn a_contact_is_held_by_one_user(store: Arc<dyn Store>) {
     }
 }
 
+/// A contact is another where it differs in letter case, in an accent, or in a space at its end.
+pub async fn contacts_are_compared_exactly(store: Arc<dyn Store>) {
+    let (channel, address) = (Channel::Email, build::unique_email());
+    let holder = a_stored_user(&store, [address.clone().into()]).await;
+    let mut view = store.read().await.unwrap();
+    let exact = Contact::from_stored(channel, address.as_str());
+    assert_eq!(view.user_by_contact(&exact).await.unwrap(), Some(holder));
+    let accented = address.as_str().replacen('e', "é", 1);
+    for other in [address.as_str().to_uppercase(), format!("{} ", address.as_str()), accented] {
+        assert_ne!(other, address.as_str());
+        let other = Contact::from_stored(channel, &other);
+        assert_eq!(view.user_by_contact(&other).await.unwrap(), None, "{other:?}");
+    }
+}
+
 /// Of many who become users with one contact at once, one does.
 pub async fn a_contact_makes_one_user_among_many_at_once(store: Arc<dyn Store>) {
     let contact: Contact = build::unique_email().into();
