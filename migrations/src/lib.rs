@@ -19,6 +19,7 @@ mod m20261121_000012_audit;
 mod m20261121_000013_erasure;
 mod m20261121_000014_contact_undos;
 mod m20261121_000015_consents;
+mod m20261121_000016_locks;
 mod schema;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000013_erasure::Migration),
             Box::new(m20261121_000014_contact_undos::Migration),
             Box::new(m20261121_000015_consents::Migration),
+            Box::new(m20261121_000016_locks::Migration),
         ]
     }
 }

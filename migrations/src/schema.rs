@@ -7,8 +7,8 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
-/// What MariaDB says of a table, a column or an index that is there already, or not any more.
-const DONE_BEFORE: [&str; 4] = ["1050 (", "1060 (", "1061 (", "1091 ("];
+/// What MariaDB says of a table, a column, an index or a row that is there already, or not any more.
+const DONE_BEFORE: [&str; 5] = ["1050 (", "1060 (", "1061 (", "1062 (", "1091 ("];
 
 fn unless_done_before(manager: &SchemaManager<'_>, done: Result<(), DbErr>) -> Result<(), DbErr> {
     match done {
@@ -59,4 +59,12 @@ pub(crate) async fn create_index(
     index: IndexCreateStatement,
 ) -> Result<(), DbErr> {
     unless_done_before(manager, manager.create_index(index).await)
+}
+
+/// Inserts rows that belong to the schema.
+pub(crate) async fn insert(
+    manager: &SchemaManager<'_>,
+    rows: InsertStatement,
+) -> Result<(), DbErr> {
+    unless_done_before(manager, manager.execute(rows).await)
 }

@@ -30,8 +30,7 @@ pub(crate) struct Selection {
 
 /// Runs `mapae consent …`.
 pub(crate) async fn consent(config: &Config, command: ConsentCommand) -> Result<(), Failure> {
-    let store = wire::open_store(config).await?;
-    store.migrate().await?;
+    let store = wire::open_ready_store(config).await?;
     let public_origin = wire::public_origin(config, None)?;
     let wire::System { store, application, .. } =
         wire::build(config, store, &public_origin).await?;

@@ -23,8 +23,7 @@ pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
 /// Sends what the outbox holds until the process is told to stop.
 pub(crate) async fn work(config: &Config) -> Result<(), Failure> {
     let stop = stop_signal()?;
-    let store = wire::open_store(config).await?;
-    store.migrate().await?;
+    let store = wire::open_ready_store(config).await?;
     let public_origin = wire::public_origin(config, None)?;
     let System { store, worker, retention, .. } =
         wire::build(config, store, &public_origin).await?;
@@ -51,8 +50,7 @@ pub(crate) async fn serve(config: Config, with_worker: bool) -> Result<(), Failu
         .ok_or("the listener has no address")?;
     let public_origin = wire::public_origin(&config, Some(address.port()))?;
 
-    let store = wire::open_store(&config).await?;
-    store.migrate().await?;
+    let store = wire::open_ready_store(&config).await?;
     let System { store, application, worker, keeper, retention, http } =
         wire::build(&config, store, &public_origin).await?;
     let (worker_stop, stopped) = watch::channel(false);

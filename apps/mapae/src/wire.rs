@@ -111,6 +111,21 @@ pub(crate) async fn open_store(config: &Config) -> Result<SeaOrmStore, Failure> 
     .await?)
 }
 
+/// Opens the database, with the schema of this release.
+pub(crate) async fn open_ready_store(config: &Config) -> Result<SeaOrmStore, Failure> {
+    let store = open_store(config).await?;
+    match config.database.migrate {
+        true => {
+            let applied = store.migrate().await?;
+            if applied > 0 {
+                tracing::info!(applied, "database is at this release's schema");
+            }
+        }
+        false => store.check_schema().await?,
+    }
+    Ok(store)
+}
+
 /// The words of messages.
 pub(crate) fn messages(config: &Config, public_origin: &str) -> Result<Messages, Failure> {
     let messages = Messages::load(&MessageSettings {

@@ -161,7 +161,8 @@ impl Application {
     ) -> Result<ConsentsView, ConsentError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
-        let user = work.user(caller.user.id()).await?.filter(User::is_active);
+        // Two who decide at once for one user come one after the other.
+        let user = work.lock_user(caller.user.id()).await?.filter(User::is_active);
         let user = user.ok_or(ConsentError::SessionEnded)?;
         let mut history = work.consents_of_user(user.id()).await?;
         let is_new = |(document, accepted): &&(ConsentDocument, bool)| {
@@ -182,9 +183,6 @@ impl Application {
         if let Err(exhausted) = self.count_sends(&mut *work, &named, now).await? {
             return Err(ConsentError::TooOften { retry_at: exhausted.retry_at });
         }
-        // Two who decide at once for one user come one after the other.
-        let user = user.touch(now);
-        work.update_user(&user).await?;
         work.insert_consents(user.id(), &decided).await?;
         self.confirm_marketing(&mut *work, &user, &history, &decided, now).await?;
         work.commit().await?;

@@ -115,8 +115,9 @@ impl Retention {
         let due = self.store.read().await?.users_to_erase(now, 1).await?;
         let Some(id) = due.first() else { return Ok(0) };
         let mut work = self.store.begin().await?;
-        // An operator may have let the user in again meanwhile.
-        if work.users_to_erase(now, 1).await?.first() != Some(id) {
+        // An operator may have let the user in again meanwhile; from here on nobody can.
+        let erase_at = work.lock_user(*id).await?.and_then(|user| user.record().erase_at);
+        if !erase_at.is_some_and(|at| at.is_expired(now)) {
             return Ok(0);
         }
         work.erase_user(*id).await?;

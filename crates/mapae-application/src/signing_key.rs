@@ -92,9 +92,9 @@ impl SigningKeys<'_> {
         };
         // Made before the unit of work begins: a key of RSA takes its time.
         let made = if is_due(&ours) { Some(self.maker.make()?) } else { None };
-        // One unit of work, so that of several replicas one stores its key.
+        // One after the other, so that of several replicas one stores its key.
         let mut work = self.store.begin().await?;
-        let mut records = work.signing_keys().await?;
+        let mut records = work.lock_signing_keys().await?;
         let ours = self.lives(&records);
         let none_is_left = ours.iter().all(|life| life.is_retired(now));
         if let Some(made) = made.filter(|_| is_due(&ours)) {
@@ -120,7 +120,7 @@ impl SigningKeys<'_> {
     pub async fn rotate(&self, now: Timestamp) -> Result<SigningKeyView, SigningKeyError> {
         let made = self.maker.make()?;
         let mut work = self.store.begin().await?;
-        let records = work.signing_keys().await?;
+        let records = work.lock_signing_keys().await?;
         let is_first = self.lives(&records).iter().all(|life| life.is_retired(now));
         let made = self.insert(&mut *work, made, is_first, now).await?;
         work.commit().await?;
@@ -141,7 +141,7 @@ impl SigningKeys<'_> {
     ) -> Result<(), SigningKeyError> {
         let successor = if at_once { Some(self.maker.make()?) } else { None };
         let mut work = self.store.begin().await?;
-        let records = work.signing_keys().await?;
+        let records = work.lock_signing_keys().await?;
         let found = records.iter().find(|record| record.kid == kid);
         let algorithm = &found.ok_or(SigningKeyError::Unknown)?.algorithm;
         let alike: Vec<_> =

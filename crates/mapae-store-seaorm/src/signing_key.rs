@@ -6,12 +6,16 @@ use mapae_domain::signing_key::KeyLife;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
+use crate::entity::lock;
 use crate::entity::signing_key::{Column, Entity, Model};
 use crate::error::store_error;
 use crate::transaction::Transaction;
+
+/// The row that is locked by whoever is about to change the signing keys.
+const SIGNING_KEYS: &str = "signing_keys";
 
 #[async_trait]
 impl SigningKeyReads for Transaction {
@@ -38,6 +42,14 @@ impl SigningKeyReads for Transaction {
 
 #[async_trait]
 impl SigningKeyWrites for Transaction {
+    async fn lock_signing_keys(&mut self) -> Result<Vec<SigningKeyRecord>, StoreError> {
+        // There may be no key yet to lock.
+        let turn = lock::Entity::find_by_id(SIGNING_KEYS).lock_exclusive();
+        let turn = turn.one(&self.0).await.map_err(store_error)?;
+        turn.ok_or(StoreError::Corrupt("the lock of the signing keys is missing"))?;
+        self.signing_keys().await
+    }
+
     async fn insert_signing_key(&mut self, key: &SigningKeyRecord) -> Result<(), StoreError> {
         let row = Model {
             kid: key.kid.clone(),

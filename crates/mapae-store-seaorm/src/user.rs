@@ -8,7 +8,7 @@ use mapae_domain::{
     VerificationId,
 };
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query};
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue, ColumnTrait as _, Condition, EntityTrait as _,
     IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -253,6 +253,14 @@ impl UserReads for Transaction {
 
 #[async_trait]
 impl UserWrites for Transaction {
+    async fn lock_user(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        let find = user::Entity::find_by_id(id.as_uuid()).lock_exclusive();
+        match find.one(&self.0).await.map_err(store_error)? {
+            Some(row) => self.with_contacts(row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn reserve_username(
         &mut self,
         name: &Username,
@@ -447,18 +455,31 @@ impl UserWrites for Transaction {
         channel: Channel,
         except: VerificationId,
     ) -> Result<(), StoreError> {
-        let cancel = verification::Entity::update_many()
-            .col_expr(verification::Column::State, Expr::value("cancelled"))
-            .col_expr(
-                verification::Column::Version,
-                Expr::col(verification::Column::Version).add(1),
-            )
-            .filter(verification::Column::UserId.eq(user.as_uuid()))
-            .filter(verification::Column::Channel.eq(channel.as_str()))
-            .filter(verification::Column::Purpose.eq(Purpose::ContactChange.as_str()))
-            .filter(verification::Column::State.eq("pending"))
-            .filter(verification::Column::Id.ne(except.as_uuid()));
-        cancel.exec(&self.0).await.map_err(store_error)?;
+        use verification::{Column, Entity};
+        // One that another unit of work holds is being proved, which comes before this then.
+        let ids: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::UserId.eq(user.as_uuid()))
+            .filter(Column::Channel.eq(channel.as_str()))
+            .filter(Column::Purpose.eq(Purpose::ContactChange.as_str()))
+            .filter(Column::State.eq("pending"))
+            .filter(Column::Id.ne(except.as_uuid()))
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .into_tuple()
+            .all(&self.0)
+            .await
+            .map_err(store_error)?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        Entity::update_many()
+            .col_expr(Column::State, Expr::value("cancelled"))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+            .filter(Column::Id.is_in(ids))
+            .exec(&self.0)
+            .await
+            .map_err(store_error)?;
         Ok(())
     }
 

@@ -186,3 +186,18 @@ async fn every_setting_is_in_the_documents_of_both_languages() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_schema_that_is_not_brought_up_by_itself_is_refused_until_it_is() {
+    let server = Server::start().await;
+    let url = server.database_url();
+    let by_hand = [("DATABASE__URL", url.as_str()), ("DATABASE__MIGRATE", "false")];
+    let (ended_well, keys, error) = Server::run(&["key", "list"], &by_hand).await;
+    assert!(!ended_well || !keys.is_empty(), "{error}");
+    assert!(!error.contains("steps behind"), "{error}");
+    let (ended_well, _, error) = Server::run(&["key", "list"], &by_hand[1..]).await;
+    assert!(
+        !ended_well && error.contains("steps behind this release: run mapae migrate"),
+        "{error}"
+    );
+}

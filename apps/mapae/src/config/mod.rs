@@ -234,6 +234,8 @@ pub(crate) struct DatabaseConfig {
     pub(crate) url: String,
     /// What a commit waits for, on SQLite.
     pub(crate) synchronous: Synchronous,
+    /// Whether a process that starts brings the schema to its release, or refuses another one.
+    pub(crate) migrate: bool,
     /// How many connections read at once, on SQLite.
     pub(crate) readers: u32,
     /// How many connections a process has to a server.
@@ -259,6 +261,7 @@ impl Default for DatabaseConfig {
         Self {
             url: "sqlite://data/mapae.db".to_owned(),
             synchronous: Synchronous::Full,
+            migrate: true,
             readers: 4,
             connections: 10,
             prepared_statements: true,

@@ -262,6 +262,9 @@ pub trait UserReads {
 /// Users, to write.
 #[async_trait]
 pub trait UserWrites {
+    /// The user of that id, held against other units of work until this one ends.
+    async fn lock_user(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+
     /// Reserves a username for a registration, one atomic step: `false` where a user has it, or had it
     /// until later than `now`, or another registration has it until then.
     async fn reserve_username(
@@ -340,7 +343,8 @@ pub trait UserWrites {
     ) -> Result<Option<ContactUndo>, StoreError>;
 
     /// Gives up what verifications to change a contact of that channel a user has begun and not
-    /// proved, but for `except`.
+    /// proved, but for `except`. One that another unit of work holds by a `lock_…` method MAY be passed
+    /// over.
     async fn cancel_contact_changes(
         &mut self,
         user: UserId,
@@ -549,6 +553,10 @@ pub trait SigningKeyReads {
 /// Signing keys, to write.
 #[async_trait]
 pub trait SigningKeyWrites {
+    /// Every key, oldest first, once no other unit of work is under way that has asked by this: from
+    /// then on, until this one ends, none gets an answer.
+    async fn lock_signing_keys(&mut self) -> Result<Vec<SigningKeyRecord>, StoreError>;
+
     /// Stores a new key.
     async fn insert_signing_key(&mut self, key: &SigningKeyRecord) -> Result<(), StoreError>;
 

@@ -138,7 +138,8 @@ impl Application {
                 }
             }
         }
-        let user = work.user(caller.user.id()).await?.filter(User::is_active);
+        // Of two that are begun at once the one gives up the other.
+        let user = work.lock_user(caller.user.id()).await?.filter(User::is_active);
         let user = user.ok_or(ContactError::SessionEnded)?;
         if user.contact(contact.channel()) == Some(contact) {
             let error = FieldError::new("to", InvalidValue::Conflicting);

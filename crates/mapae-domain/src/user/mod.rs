@@ -202,15 +202,6 @@ impl User {
         Ok(Self(record))
     }
 
-    /// Counts a change of what is kept beside the user, so that of two at once one begins anew.
-    #[must_use]
-    pub fn touch(self, now: Timestamp) -> Self {
-        let mut record = self.0;
-        record.updated_at = now;
-        record.version += 1;
-        Self(record)
-    }
-
     /// Changes the profile.
     #[must_use]
     pub fn change_profile(self, change: ProfileChange, now: Timestamp) -> Self {

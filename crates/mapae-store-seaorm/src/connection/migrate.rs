@@ -1,7 +1,7 @@
 //! The schema, brought to this release's by one process at a time.
 
 use mapae_migrations::{Migrator, MigratorTrait as _};
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
 
 use super::{ConnectError, SeaOrmStore};
 use crate::error::store_error;
@@ -54,6 +54,18 @@ impl SeaOrmStore {
         Ok(pending.len())
     }
 
+    /// Sees that the schema is this release's, and changes nothing.
+    ///
+    /// # Errors
+    /// [`ConnectError::FromTheFuture`], [`ConnectError::FromThePast`], or
+    /// [`ConnectError::Migration`] where that cannot be read.
+    pub async fn check_schema(&self) -> Result<(), ConnectError> {
+        match self.pending().await? {
+            0 => refuse_the_future(&self.writer).await,
+            missing => Err(ConnectError::FromThePast(missing)),
+        }
+    }
+
     /// Takes every step back, and with them everything that is kept. For tests.
     ///
     /// # Errors
@@ -76,16 +88,21 @@ async fn lock_mariadb(work: &DatabaseTransaction) -> Result<(), ConnectError> {
     }
 }
 
-async fn apply_missing(work: &DatabaseTransaction) -> Result<usize, ConnectError> {
+/// Refuses a schema with a step that this release does not know.
+async fn refuse_the_future<C: ConnectionTrait>(connection: &C) -> Result<(), ConnectError> {
     let known = Migrator::migrations();
-    Migrator::install(work).await.map_err(failed)?;
-    let applied = Migrator::get_migration_models(work).await.map_err(failed)?;
-    let unknown =
-        applied.iter().find(|step| !known.iter().any(|known| known.name() == step.version));
-    if let Some(step) = unknown {
-        return Err(ConnectError::FromTheFuture(step.version.clone()));
+    let applied = Migrator::get_migration_models(connection).await.map_err(failed)?;
+    let is_unknown = |version: &str| known.iter().all(|known| known.name() != version);
+    match applied.into_iter().find(|step| is_unknown(&step.version)) {
+        Some(step) => Err(ConnectError::FromTheFuture(step.version)),
+        None => Ok(()),
     }
-    let missing = known.len().saturating_sub(applied.len());
+}
+
+async fn apply_missing(work: &DatabaseTransaction) -> Result<usize, ConnectError> {
+    Migrator::install(work).await.map_err(failed)?;
+    refuse_the_future(work).await?;
+    let missing = Migrator::get_pending_migrations(work).await.map_err(failed)?.len();
     if missing > 0 {
         Migrator::up(work, None).await.map_err(failed)?;
     }

@@ -70,6 +70,9 @@ pub enum ConnectError {
     /// A newer release has changed the schema.
     #[error("the database has a schema of a newer release ({0} is not known to this one)")]
     FromTheFuture(String),
+    /// The schema is of an earlier release.
+    #[error("the database's schema is {0} steps behind this release: run mapae migrate")]
+    FromThePast(usize),
     /// Another process has been changing the schema for too long.
     #[error("another process has been changing the database's schema for too long")]
     Locked,

@@ -9,6 +9,7 @@ pub(crate) mod contact_sends;
 pub(crate) mod contact_undo;
 pub(crate) mod idempotency_key;
 pub(crate) mod inbox;
+pub(crate) mod lock;
 pub(crate) mod outbox;
 pub(crate) mod registration;
 pub(crate) mod session;

@@ -6,7 +6,7 @@ use mapae_application::ports::{SigningKeyRecord, Store};
 
 use mapae_domain::signing_key::KeyLife;
 
-use super::stored;
+use super::{give_way, race, settled, stored};
 use crate::build;
 
 /// Keys come back as they were, oldest first. Their names differ by letter case.
@@ -46,4 +46,34 @@ pub async fn signing_keys_come_back_oldest_first(store: Arc<dyn Store>) {
     let life = KeyLife { retired_at: Some(build::after(6)), ..first.life };
     let keys = [SigningKeyRecord { life, ..first }, second, third];
     assert_eq!(store.read().await.unwrap().signing_keys().await.unwrap(), keys);
+}
+
+/// Of many that make the first key at once, one does: each asks by what holds the others.
+pub async fn the_first_key_is_made_once_among_many_at_once(store: Arc<dyn Store>) {
+    let made = race(20, |nth| {
+        let store = Arc::clone(&store);
+        async move {
+            settled!(store, work => {
+                let keys = work.lock_signing_keys().await?;
+                give_way().await;
+                if keys.is_empty() {
+                    let key = SigningKeyRecord {
+                        kid: format!("key {nth}"),
+                        algorithm: "ES256".to_owned(),
+                        sealed: vec![1],
+                        life: KeyLife {
+                            created_at: build::START,
+                            signs_from: build::START,
+                            retired_at: None,
+                        },
+                    };
+                    work.insert_signing_key(&key).await?;
+                }
+                keys.len()
+            })
+        }
+    })
+    .await;
+    assert_eq!(made.iter().filter(|keys| **keys == 0).count(), 1, "{made:?}");
+    assert_eq!(store.read().await.unwrap().signing_keys().await.unwrap().len(), 1);
 }

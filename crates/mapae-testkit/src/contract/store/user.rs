@@ -188,6 +188,28 @@ pub async fn a_contact_is_held_by_one_user(store: Arc<dyn Store>) {
     }
 }
 
+/// Of what many do at once with a user whom they hold, nothing is lost.
+pub async fn no_change_of_a_locked_user_is_lost(store: Arc<dyn Store>) {
+    let user = a_stored_user(&store, []).await;
+    let id = user.id();
+    race(10, |_| {
+        let store = Arc::clone(&store);
+        async move {
+            settled!(store, work => {
+                let user = work.lock_user(id).await?.expect("the user");
+                give_way().await;
+                let hash = PasswordHash::from_stored("$argon2id$v=19$m=19456,t=2,p=1$YQ$YQ");
+                work.update_user(&user.change_password(hash, build::after(1))).await?;
+            });
+        }
+    })
+    .await;
+    let changed = read(&store, id).await;
+    assert_eq!(changed.record().auth_generation, user.record().auth_generation + 10);
+    let mut work = store.begin().await.unwrap();
+    assert!(work.lock_user(build::user_id()).await.unwrap().is_none());
+}
+
 /// A contact is another where it differs in letter case, in an accent, or in a space at its end.
 pub async fn contacts_are_compared_exactly(store: Arc<dyn Store>) {
     let (channel, address) = (Channel::Email, build::unique_email());

@@ -16,6 +16,10 @@ impl SigningKeyReads for Transaction {
 
 #[async_trait]
 impl SigningKeyWrites for Transaction {
+    async fn lock_signing_keys(&mut self) -> Result<Vec<SigningKeyRecord>, StoreError> {
+        self.signing_keys().await
+    }
+
     async fn insert_signing_key(&mut self, key: &SigningKeyRecord) -> Result<(), StoreError> {
         if self.state.signing_keys.iter().any(|stored| stored.kid == key.kid) {
             return Err(STORED_TWICE);

@@ -96,6 +96,10 @@ impl UserReads for Transaction {
 
 #[async_trait]
 impl UserWrites for Transaction {
+    async fn lock_user(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.user(id).await
+    }
+
     async fn reserve_username(
         &mut self,
         username: &Username,
