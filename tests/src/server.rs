@@ -199,6 +199,12 @@ impl Server {
         self.log.lock().expect("the log").clone()
     }
 
+    /// Starts another process on the same database, with the same settings and secret.
+    pub async fn start_replica(&self) -> Self {
+        let (folder, database) = (Arc::clone(&self.folder), self.database.clone());
+        Self::start_in(folder, database, self.options.clone()).await
+    }
+
     /// Kills it, and starts another on the same database with one setting changed.
     pub async fn restart_with(mut self, key: &str, value: &str) -> Self {
         self.child.kill().await.expect("to be killed");

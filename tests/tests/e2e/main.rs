@@ -17,6 +17,7 @@ mod provider;
 mod race;
 mod readme;
 mod registration;
+mod replica;
 mod reset;
 mod secrecy;
 mod sending;

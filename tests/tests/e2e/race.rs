@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{PASSWORD, check, complete_sign_up, first_verification, log_in, sign_up};
 
 /// Sends `count` requests at once.
-async fn at_once<F, Fut>(count: usize, request: F) -> Vec<Answer>
+pub(crate) async fn at_once<F, Fut>(count: usize, request: F) -> Vec<Answer>
 where
     F: Fn(usize) -> Fut,
     Fut: Future<Output = Answer> + Send + 'static,
@@ -22,7 +22,7 @@ where
     answers
 }
 
-fn with_status(answers: &[Answer], status: u16) -> usize {
+pub(crate) fn with_status(answers: &[Answer], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status.as_u16() == status).count()
 }
 
