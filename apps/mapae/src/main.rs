@@ -6,6 +6,7 @@ mod doctor;
 mod key;
 mod logging;
 mod message;
+mod metrics;
 mod secret;
 mod senders;
 mod serve;

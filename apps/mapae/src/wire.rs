@@ -239,6 +239,7 @@ pub(crate) async fn build(
         delivery_events: senders.events.take(),
     };
     let application = Arc::new(Application::new(ports, config.settings()?, bell.clone()));
+    let metrics = crate::metrics::settings(config, &store, &application)?;
     let (email, sms) = senders.routes();
     let retention = Retention {
         store: Arc::clone(&shared),
@@ -268,6 +269,7 @@ pub(crate) async fn build(
         retention,
         http: HttpSettings {
             rng,
+            metrics,
             issuer,
             trusted_proxies,
             allowed_origins: config.server.allowed_origins.clone(),

@@ -17,6 +17,7 @@ mod export;
 mod framework;
 mod hook;
 mod inbox;
+mod metrics;
 mod middleware;
 mod oauth;
 mod pages;
@@ -44,6 +45,7 @@ use poem_openapi::{OpenApiService, Tags};
 use serde_json::Value;
 
 pub use client::{InvalidNetwork, Network};
+pub use metrics::{MetricsSettings, RenderMetrics};
 pub use payload::MAX_BODY;
 pub use simplejwt::SimpleJwtSettings;
 
@@ -90,6 +92,8 @@ pub struct HttpSettings {
     pub keys_max_age: Duration,
     /// The paths of SimpleJWT, where they are served.
     pub simplejwt: Option<SimpleJwtSettings>,
+    /// The figures for operators; without them there is no `/metrics`.
+    pub metrics: Option<MetricsSettings>,
     /// The inbox, in development; without one there are no pages and operations of it.
     pub inbox: Option<Arc<Inbox>>,
 }
@@ -168,6 +172,7 @@ pub fn service(
             ("/undo/contact", "GET, HEAD, POST"),
             ("/dev/inbox", "GET, HEAD"),
             ("/docs", "GET, HEAD"),
+            ("/metrics", "GET, HEAD"),
         ],
     ));
     let document: Arc<str> = document.to_string().into();
@@ -176,6 +181,10 @@ pub fn service(
         pages::asset_routes(pages::undo_routes(pages::reset_routes(pages::verify_routes(routes))));
     let routes = match &settings.simplejwt {
         Some(bridge) => simplejwt::routes(routes, bridge),
+        None => routes,
+    };
+    let routes = match &settings.metrics {
+        Some(metrics) => metrics::routes(routes, metrics.clone()),
         None => routes,
     };
     let routes = Arc::new(routes);

@@ -1,10 +1,12 @@
 //! What surrounds every request: an id, a line in the log, headers that keep browsers strict.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mapae_application::ports::SecretRng;
-use poem::http::{HeaderName, HeaderValue, header};
+use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
+use poem_openapi::OperationId;
 use tracing::Instrument as _;
 
 use crate::framework;
@@ -43,14 +45,24 @@ impl<E: Endpoint> Endpoint for Surrounded<E> {
         });
         // The path alone: a query may bear the key of a link.
         let path = request.uri().path().to_owned();
+        #[expect(clippy::disallowed_methods, reason = "measures, and decides nothing")]
+        let begun = std::time::Instant::now();
         let span = tracing::info_span!("request", id, method = %request.method(), path);
         let answered = async {
             tracing::trace!("asked");
-            let response = match self.inner.call(request).await {
-                Ok(response) => response.into_response(),
-                Err(error) => framework::answer(error),
+            let (response, operation) = match self.inner.call(request).await {
+                Ok(response) => {
+                    let response = response.into_response();
+                    let operation = response.data::<OperationId>().map(|id| id.0);
+                    (response, operation)
+                }
+                Err(error) => {
+                    let operation = error.data::<OperationId>().map(|id| id.0);
+                    (framework::answer(error), operation)
+                }
             };
             let status = response.status();
+            count(operation, status, begun.elapsed());
             if status.is_server_error() {
                 tracing::warn!(status = status.as_u16(), "answered");
             } else {
@@ -75,6 +87,17 @@ impl<E: Endpoint> Endpoint for Surrounded<E> {
         }
         Ok(response)
     }
+}
+
+/// Counts a request: by its operation, which are so many and no more, and never by its path.
+fn count(operation: Option<&'static str>, status: StatusCode, took: Duration) {
+    // Pages, and what is asked for in vain.
+    let operation = operation.unwrap_or("other");
+    let status = status.as_u16().to_string();
+    ::metrics::counter!("mapae_http_requests_total", "operation" => operation, "status" => status)
+        .increment(1);
+    ::metrics::histogram!("mapae_http_request_duration_seconds", "operation" => operation)
+        .record(took.as_secs_f64());
 }
 
 /// The id that a proxy or a client gave the request, where it is fit for a log.

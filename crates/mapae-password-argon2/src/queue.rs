@@ -26,6 +26,7 @@ impl<T> Queue<T> {
             return Err(work);
         }
         state.waiting.push_back(work);
+        tell_waiting(state.waiting.len());
         drop(state);
         self.changed.notify_one();
         Ok(())
@@ -36,6 +37,7 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         loop {
             if let Some(work) = state.waiting.pop_front() {
+                tell_waiting(state.waiting.len());
                 return Some(work);
             }
             if state.closed {
@@ -55,4 +57,10 @@ impl<T> Queue<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells operators how many wait for a thread.
+fn tell_waiting(waiting: usize) {
+    metrics::gauge!("mapae_password_hashes_waiting")
+        .set(f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)));
 }

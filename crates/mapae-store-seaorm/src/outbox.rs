@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
-use mapae_application::ports::store::{OutboxFilter, OutboxReads, OutboxWrites};
+use mapae_application::ports::store::{OutboxDepth, OutboxFilter, OutboxReads, OutboxWrites};
 use mapae_domain::outbox::{Lease, OutboxRecord};
 use mapae_domain::{
     Channel, Delivery, DeliveryReason, DeliveryStatus, MessageId, OutboxMessage, Timestamp,
@@ -88,6 +88,21 @@ impl Transaction {
 
 #[async_trait]
 impl OutboxReads for Transaction {
+    async fn outbox_depth(&mut self, channel: Channel) -> Result<OutboxDepth, StoreError> {
+        let found: Option<(i64, Option<i64>)> = Entity::find()
+            .select_only()
+            .expr(Column::Id.count())
+            .expr(Column::CreatedAt.min())
+            .filter(Column::Channel.eq(channel.as_str()))
+            .filter(queued())
+            .into_tuple()
+            .one(&self.0)
+            .await
+            .map_err(store_error)?;
+        let (queued, oldest) = found.unwrap_or_default();
+        Ok(OutboxDepth { queued: counter(queued)?, oldest: oldest.map(Timestamp::from_micros) })
+    }
+
     async fn message(&mut self, id: MessageId) -> Result<Option<OutboxMessage>, StoreError> {
         let row = Entity::find_by_id(id.as_uuid()).one(&self.0).await.map_err(store_error)?;
         row.map(from_row).transpose()

@@ -10,6 +10,7 @@ mod cookie;
 mod crash;
 mod guard;
 mod key;
+mod metrics;
 mod oauth;
 mod operation;
 mod outbox;

@@ -36,7 +36,7 @@ const DEFAULT_FILE: &str = "mapae.toml";
 const NOT_SETTINGS: [&str; 3] = ["config", "test_", "e2e_"];
 
 /// Settings that are text, whatever a variable's value looks like.
-const TEXTS: [&str; 23] = [
+const TEXTS: [&str; 24] = [
     "secret",
     "public_origin",
     "messages.service_name",
@@ -58,6 +58,7 @@ const TEXTS: [&str; 23] = [
     "sms.alimtalk.template_code",
     "sms.alimtalk.template",
     "tokens.audience",
+    "metrics.token",
     "simplejwt.signing_key",
     "simplejwt.username_field",
 ];
@@ -196,6 +197,8 @@ pub(crate) struct Config {
     pub(crate) clients: BTreeMap<String, ClientConfig>,
     #[serde(default)]
     pub(crate) password: PasswordConfig,
+    #[serde(default)]
+    pub(crate) metrics: MetricsConfig,
     #[serde(default)]
     pub(crate) log: LogConfig,
 }
@@ -450,6 +453,14 @@ impl Default for SimpleJwtConfig {
     }
 }
 
+/// `[metrics]`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MetricsConfig {
+    /// The bearer token that `/metrics` asks for. Without one there are figures in development only.
+    pub(crate) token: ConfigSecret,
+}
+
 /// `[clients.NAME]`: a service that may ask about tokens.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -592,6 +603,12 @@ impl Config {
         }
         if self.withdrawal.grace.0 > month {
             return Err(invalid(&"withdrawal.grace must be 30d at the most"));
+        }
+        let token = self.metrics.token.expose();
+        if !token.is_empty() && token.len() < SHORTEST_SECRET {
+            return Err(invalid(
+                &"metrics.token must have 32 characters at least: openssl rand -base64 32",
+            ));
         }
         if self.clients.values().any(|client| client.secret.expose().len() < SHORTEST_SECRET) {
             let why =

@@ -50,4 +50,22 @@ impl Application {
         let messages = self.ports.store.read().await?.messages(filter).await?;
         Ok(messages.iter().map(|message| message.record().into()).collect())
     }
+
+    /// Tells the recorder of metrics how much waits to be sent, and for how long.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn record_outbox_depth(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        let mut view = self.ports.store.read().await?;
+        for channel in Channel::ALL {
+            let depth = view.outbox_depth(channel).await?;
+            let age = depth.oldest.map_or(0.0, |oldest| oldest.until(now).as_secs_f64());
+            let name = channel.as_str();
+            let queued = f64::from(u32::try_from(depth.queued).unwrap_or(u32::MAX));
+            metrics::gauge!("mapae_outbox_messages", "channel" => name).set(queued);
+            metrics::gauge!("mapae_outbox_oldest_seconds", "channel" => name).set(age);
+        }
+        Ok(())
+    }
 }

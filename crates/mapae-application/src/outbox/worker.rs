@@ -410,6 +410,9 @@ fn log(message: &OutboxMessage) {
     let (id, channel, tries) = (record.id, record.channel.as_str(), record.tries);
     let status = record.status.as_str();
     let reason = record.reason.map(DeliveryReason::as_str);
+    let sender = record.sender.clone().unwrap_or_else(|| "none".to_owned());
+    metrics::counter!("mapae_sends_total", "channel" => channel, "sender" => sender, "outcome" => status)
+        .increment(1);
     tracing::info!(message = %id, channel, status, reason, tries, sender = record.sender, "message tried");
 }
 

@@ -435,9 +435,21 @@ pub struct OutboxFilter {
     pub limit: u32,
 }
 
+/// How much waits to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutboxDepth {
+    /// How many messages are queued, under lease or not.
+    pub queued: u64,
+    /// When the one that has waited longest was caused.
+    pub oldest: Option<Timestamp>,
+}
+
 /// The outbox, to read.
 #[async_trait]
 pub trait OutboxReads {
+    /// How much of a channel waits to be sent.
+    async fn outbox_depth(&mut self, channel: Channel) -> Result<OutboxDepth, StoreError>;
+
     /// The message of that id.
     async fn message(&mut self, id: MessageId) -> Result<Option<OutboxMessage>, StoreError>;
 

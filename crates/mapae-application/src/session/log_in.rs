@@ -96,6 +96,7 @@ impl Application {
         let (Some(user), Some(hash), PasswordCheck::Match { outdated }) = (&user, hash, check)
         else {
             let user = user.map(|user| tracing::field::display(user.id()));
+            count_log_in("pwd", "failed");
             tracing::info!(user, method = "pwd", "authentication failed");
             return Err(LogInError::InvalidCredentials);
         };
@@ -137,6 +138,7 @@ impl Application {
             .await?;
         let pair = self.sign_first_pair(&mut *work, &session, &user, now).await?;
         work.commit().await?;
+        count_log_in("pwd", "succeeded");
         tracing::info!(user = %id, session = %session.id(), method = "pwd", "authentication succeeded");
         Ok(pair)
     }
@@ -187,6 +189,7 @@ impl Application {
             self.open_session(&mut *work, &user, vec![method], client.clone(), now).await?;
         let pair = self.sign_first_pair(&mut *work, &session, &user, now).await?;
         work.commit().await?;
+        count_log_in(method.as_str(), "succeeded");
         tracing::info!(user = %user.id(), session = %session.id(), method = method.as_str(), "authentication succeeded");
         Ok(pair)
     }
@@ -233,6 +236,7 @@ impl Application {
             .await?;
         let pair = self.sign_first_pair(&mut *work, &session, &user, now).await?;
         work.commit().await?;
+        count_log_in("sign_up", "succeeded");
         tracing::info!(user = %user.id(), session = %session.id(), registration = %id, "authentication succeeded");
         Ok(pair)
     }
@@ -271,4 +275,9 @@ impl LoginName {
             Self::Contact(contact) => view.user_by_contact(contact).await,
         }
     }
+}
+
+/// Counts log-ins by how somebody showed who they are.
+fn count_log_in(method: &'static str, outcome: &'static str) {
+    metrics::counter!("mapae_log_ins_total", "method" => method, "outcome" => outcome).increment(1);
 }

@@ -104,10 +104,14 @@ impl Application {
         let key = self.ports.secrets.hash(HashContext::ContactSends, &[named.as_bytes()]);
         let limit = self.settings.verification.contact_sends;
         let window_end = now.plus(VerificationPolicy::CONTACT_WINDOW);
-        Ok(match work.count_contact_send(&key, limit, window_end, now).await? {
+        let counted = match work.count_contact_send(&key, limit, window_end, now).await? {
             SendAllowance::Allowed => Ok(()),
             SendAllowance::Refused { retry_at } => Err(ContactSendsExhausted { retry_at }),
-        })
+        };
+        let decision = if counted.is_ok() { "allowed" } else { "refused" };
+        metrics::counter!("mapae_limits_total", "limit" => "contact_sends", "decision" => decision)
+            .increment(1);
+        Ok(counted)
     }
 
     /// Queues a message of a verification: sealed, and in the same unit of work.
@@ -129,6 +133,7 @@ impl Application {
             record.expires_at,
             now,
         );
+        count_verification(verification, "sent");
         work.insert_message(&message).await
     }
 
@@ -188,6 +193,25 @@ impl Application {
     ) -> Vec<u8> {
         Envelope::new(to, locale, content).seal(&*self.ports.sealer, id)
     }
+}
+
+/// Counts what becomes of verifications. A purpose of a caller's own is `other`: there may be any
+/// number of them.
+pub(crate) fn count_verification(verification: &Verification, outcome: &'static str) {
+    let record = verification.record();
+    let purpose = match &record.purpose {
+        Purpose::Registration => "registration",
+        Purpose::Login => "login",
+        Purpose::PasswordReset => "password_reset",
+        Purpose::ContactChange => "contact_change",
+        Purpose::Custom(_) => "other",
+    };
+    let channel = record.contact.channel().as_str();
+    metrics::counter!(
+        "mapae_verifications_total",
+        "channel" => channel, "purpose" => purpose, "outcome" => outcome
+    )
+    .increment(1);
 }
 
 /// Whether the general operations know nothing of a verification: a password reset has operations of

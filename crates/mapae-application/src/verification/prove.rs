@@ -5,7 +5,7 @@ use mapae_domain::{
 };
 use zeroize::Zeroizing;
 
-use super::{RegistrationProgress, VerificationView, is_apart, parse_link_key};
+use super::{RegistrationProgress, VerificationView, count_verification, is_apart, parse_link_key};
 use crate::Application;
 use crate::error::{Unavailable, rests_on_the_world, until_settled};
 use crate::idempotency::{IdempotencyKey, IdempotencyOutcome};
@@ -160,6 +160,12 @@ impl Application {
     ) -> Result<(Box<dyn UnitOfWork>, VerificationView, Verification), ProveError> {
         let before = verification.record().version;
         let (verification, outcome) = verification.prove(proof, now);
+        let what = match &outcome {
+            Ok(_) => "proved",
+            Err(ProofRefused::Mismatch { .. }) => "mismatched",
+            Err(_) => "refused",
+        };
+        count_verification(&verification, what);
         if let Err(refused) = outcome {
             if verification.record().version != before {
                 work.update_verification(&verification).await?;

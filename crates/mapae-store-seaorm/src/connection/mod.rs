@@ -125,6 +125,28 @@ impl SeaOrmStore {
         self.writer.close().await.map_err(store_error)
     }
 
+    /// Tells the recorder of metrics how many connections there are, and how many of them are idle.
+    pub fn record_connections(&self) {
+        let (size, idle) = match self.backend() {
+            DbBackend::Postgres => {
+                let pool = self.readers.get_postgres_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+            DbBackend::MySql => {
+                let pool = self.readers.get_mysql_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+            _ => {
+                let pool = self.readers.get_sqlite_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+        };
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(size);
+        metrics::gauge!("mapae_database_connections", "state" => "idle").set(f64::from(idle));
+        metrics::gauge!("mapae_database_connections", "state" => "in_use")
+            .set(f64::from(size - idle));
+    }
+
     fn backend(&self) -> DbBackend {
         self.writer.get_database_backend()
     }

@@ -97,6 +97,7 @@ macro_rules! store_contract {
             }
             outbox {
                 an_empty_outbox_has_nothing_to_send
+                what_waits_is_counted_with_since_when
                 a_leased_message_is_the_one_that_was_stored
                 a_message_is_leased_when_it_is_due
                 the_longest_due_is_leased_first

@@ -508,3 +508,31 @@ pub async fn messages_are_listed_by_status_and_latest_change(store: Arc<dyn Stor
     assert!(list(&[DeliveryStatus::Expired], None, 10).await.is_empty());
     assert!(list(&[], None, 10).await.is_empty());
 }
+
+/// What waits is counted by channel, with since when; what is done is not.
+pub async fn what_waits_is_counted_with_since_when(store: Arc<dyn Store>) {
+    let depth = async |channel| {
+        let mut view = store.read().await.unwrap();
+        let depth = view.outbox_depth(channel).await.unwrap();
+        (depth.queued, depth.oldest)
+    };
+    for channel in Channel::ALL {
+        assert_eq!(depth(channel).await, (0, None));
+    }
+    let queued_at = |seconds| {
+        let base = build::a_message(None, build::START);
+        let record = OutboxRecord { created_at: build::after(seconds), ..base.record().clone() };
+        OutboxMessage::from_record(record)
+    };
+    let done = OutboxRecord {
+        status: DeliveryStatus::Sent,
+        ..build::a_message(None, build::START).record().clone()
+    };
+    stored!(store, work => {
+        for message in [queued_at(7), queued_at(5), OutboxMessage::from_record(done)] {
+            work.insert_message(&message).await.unwrap();
+        }
+    });
+    assert_eq!(depth(Channel::Email).await, (2, Some(build::after(5))));
+    assert_eq!(depth(Channel::Sms).await, (0, None));
+}

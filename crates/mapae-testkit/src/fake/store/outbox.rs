@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
-use mapae_application::ports::store::{OutboxFilter, OutboxReads, OutboxWrites};
+use mapae_application::ports::store::{OutboxDepth, OutboxFilter, OutboxReads, OutboxWrites};
 use mapae_domain::outbox::{Lease, OutboxRecord};
 use mapae_domain::{
     Channel, Delivery, DeliveryStatus, MessageId, OutboxMessage, Timestamp, VerificationId,
@@ -17,6 +17,15 @@ fn leasable_at(message: &OutboxMessage) -> Option<Timestamp> {
 
 #[async_trait]
 impl OutboxReads for Transaction {
+    async fn outbox_depth(&mut self, channel: Channel) -> Result<OutboxDepth, StoreError> {
+        let records = self.state.outbox.values().map(OutboxMessage::record);
+        let waits = records
+            .filter(|record| record.channel == channel && record.status == DeliveryStatus::Queued);
+        let caused: Vec<_> = waits.map(|record| record.created_at).collect();
+        let queued = u64::try_from(caused.len()).unwrap_or(u64::MAX);
+        Ok(OutboxDepth { queued, oldest: caused.into_iter().min() })
+    }
+
     async fn message(&mut self, id: MessageId) -> Result<Option<OutboxMessage>, StoreError> {
         Ok(self.state.outbox.get(&id).cloned())
     }
