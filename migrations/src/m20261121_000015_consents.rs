@@ -8,13 +8,14 @@ use crate::schema;
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-fn retention_indexes() -> [IndexCreateStatement; 4] {
+fn retention_indexes() -> [IndexCreateStatement; 5] {
     let index = |name: &str, table: &str, column: &str| {
         let (table, column) = (Alias::new(table), Alias::new(column));
         Index::create().name(name).table(table).col(column).take()
     };
     [
         index("ix_usernames_user_id", "usernames", "user_id"),
+        index("ix_usernames_registration_id", "usernames", "registration_id"),
         index("ix_usernames_expires_at", "usernames", "expires_at"),
         index("ix_audit_entries_at", "audit_entries", "at"),
         index("ix_outbox_updated_at", "outbox", "updated_at"),
@@ -51,6 +52,7 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for (name, table) in [
             ("ix_usernames_user_id", "usernames"),
+            ("ix_usernames_registration_id", "usernames"),
             ("ix_usernames_expires_at", "usernames"),
             ("ix_audit_entries_at", "audit_entries"),
             ("ix_outbox_updated_at", "outbox"),

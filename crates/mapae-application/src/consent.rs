@@ -162,8 +162,8 @@ impl Application {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
         // Two who decide at once for one user come one after the other.
-        let user = work.lock_user(caller.user.id()).await?.filter(User::is_active);
-        let user = user.ok_or(ConsentError::SessionEnded)?;
+        let held = self.hold_caller(&mut *work, caller, now).await?;
+        let (_, user) = held.ok_or(ConsentError::SessionEnded)?;
         let mut history = work.consents_of_user(user.id()).await?;
         let is_new = |(document, accepted): &&(ConsentDocument, bool)| {
             let before = latest(&history, document.name());

@@ -125,6 +125,9 @@ macro_rules! until_settled {
                         && stale < $crate::error::MOST_STALE =>
                 {
                     stale += 1;
+                    // Whoever came first is given time to be done.
+                    let pause = u64::from(stale) * u64::from(stale);
+                    tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
                 }
                 settled => break settled,
             }

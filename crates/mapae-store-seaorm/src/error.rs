@@ -10,8 +10,12 @@ const MARIADB_STALE: [u16; 2] = [1213, 1020];
 /// An error of the database in the port's words. Its own words stay behind, as its cause: they name
 /// tables and columns, and never a value.
 pub(crate) fn store_error(error: DbErr) -> StoreError {
-    let is_twice = matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)));
-    if is_twice || is_stale(&error) {
+    // A row of that key came first, or what a row belongs to is gone.
+    let came_late = matches!(
+        error.sql_err(),
+        Some(SqlErr::UniqueConstraintViolation(_) | SqlErr::ForeignKeyConstraintViolation(_))
+    );
+    if came_late || is_stale(&error) {
         return StoreError::Stale;
     }
     match error {

@@ -61,6 +61,10 @@ impl IdempotencyWrites for Transaction {
         if taken_over.rows_affected == 1 {
             return Ok(IdempotencyOutcome::Fresh);
         }
-        self.find_idempotency_key(claim, now).await
+        match self.find_idempotency_key(claim, now).await? {
+            // It was there, and was removed as over meanwhile: nothing is claimed yet.
+            IdempotencyOutcome::Fresh => Err(StoreError::Stale),
+            known => Ok(known),
+        }
     }
 }

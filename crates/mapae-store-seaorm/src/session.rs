@@ -5,7 +5,7 @@ use mapae_domain::session::{SessionEnd, SessionRecord, SessionSeed};
 use mapae_domain::{AuthMethod, Session, SessionId, Timestamp, User, UserId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
+    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, JoinType,
     QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
@@ -71,11 +71,17 @@ impl SessionReads for Transaction {
         &mut self,
         id: SessionId,
     ) -> Result<Option<(Session, User)>, StoreError> {
-        let find = Entity::find_by_id(id.as_uuid());
-        let Some(row) = find.one(&self.0).await.map_err(store_error)? else { return Ok(None) };
-        let find = user::Entity::find_by_id(row.user_id);
-        let Some(owner) = find.one(&self.0).await.map_err(store_error)? else { return Ok(None) };
-        Ok(Some((from_row(&row)?, self.with_contacts(owner).await?)))
+        // One statement: both as they were at one instant.
+        let owner = Entity::belongs_to(user::Entity).from(Column::UserId).to(user::Column::Id);
+        let find = Entity::find_by_id(id.as_uuid())
+            .select_also(user::Entity)
+            .join(JoinType::InnerJoin, owner.into());
+        match find.one(&self.0).await.map_err(store_error)? {
+            Some((row, Some(owner))) => {
+                Ok(Some((from_row(&row)?, self.with_contacts(owner).await?)))
+            }
+            _ => Ok(None),
+        }
     }
 
     async fn sessions_of_user(&mut self, user: UserId) -> Result<Vec<Session>, StoreError> {

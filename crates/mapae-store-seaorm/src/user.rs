@@ -128,6 +128,17 @@ impl Transaction {
     }
 }
 
+impl Transaction {
+    /// Sees that a username that was found taken is so: it may have been removed as over meanwhile.
+    async fn is_still_taken(&self, name: &Username) -> Result<(), StoreError> {
+        let find = username::Entity::find_by_id(name.as_str());
+        match find.one(&self.0).await.map_err(store_error)? {
+            Some(_) => Ok(()),
+            None => Err(StoreError::Stale),
+        }
+    }
+}
+
 #[async_trait]
 impl UserReads for Transaction {
     async fn user(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
@@ -292,7 +303,11 @@ impl UserWrites for Transaction {
             .exec(&self.0)
             .await
             .map_err(store_error)?;
-        Ok(taken_over.rows_affected == 1)
+        if taken_over.rows_affected == 1 {
+            return Ok(true);
+        }
+        self.is_still_taken(name).await?;
+        Ok(false)
     }
 
     async fn assign_username(
@@ -344,7 +359,11 @@ impl UserWrites for Transaction {
             .exec(&self.0)
             .await
             .map_err(store_error)?;
-        Ok(taken_over.rows_affected == 1)
+        if taken_over.rows_affected == 1 {
+            return Ok(true);
+        }
+        self.is_still_taken(name).await?;
+        Ok(false)
     }
 
     async fn release_username(
@@ -436,6 +455,8 @@ impl UserWrites for Transaction {
     ) -> Result<Option<ContactUndo>, StoreError> {
         let find = contact_undo::Entity::find_by_id(bytes(key));
         let Some(row) = find.one(&self.0).await.map_err(store_error)? else { return Ok(None) };
+        // Held, so that no later one is on its way that would stay behind.
+        self.lock_user(UserId::from_uuid(row.user_id)).await?;
         let claimed = contact_undo::Entity::delete_by_id(bytes(key));
         let claimed = claimed.exec(&self.0).await.map_err(store_error)?;
         if claimed.rows_affected != 1 {
@@ -522,9 +543,12 @@ impl UserWrites for Transaction {
         let left = verification::Column::RegistrationId.is_in(void.clone());
         let delete = verification::Entity::delete_many().filter(left);
         delete.exec(database).await.map_err(store_error)?;
+        // Two statements, each by an index: one that looked at every row would wait for each that
+        // somebody else holds.
         let reserved = username::Column::RegistrationId.is_in(void.clone());
-        let names = Condition::any().add(username::Column::UserId.eq(id)).add(reserved);
-        let delete = username::Entity::delete_many().filter(names);
+        let delete = username::Entity::delete_many().filter(reserved);
+        delete.exec(database).await.map_err(store_error)?;
+        let delete = username::Entity::delete_many().filter(username::Column::UserId.eq(id));
         delete.exec(database).await.map_err(store_error)?;
         let delete =
             registration::Entity::delete_many().filter(registration::Column::Id.is_in(void));

@@ -277,7 +277,14 @@ impl VerificationWrites for Transaction {
             return Ok(SendAllowance::Allowed);
         }
         let row = Entity::find_by_id(bytes(contact)).one(&self.0).await.map_err(store_error)?;
-        let retry_at = row.map_or(window_end, |row| Timestamp::from_micros(row.window_ends_at));
-        Ok(SendAllowance::Refused { retry_at })
+        match row {
+            Some(row) => {
+                let retry_at = Timestamp::from_micros(row.window_ends_at);
+                Ok(SendAllowance::Refused { retry_at })
+            }
+            // It was there, and was removed as over meanwhile.
+            None if limit > 0 => Err(StoreError::Stale),
+            None => Ok(SendAllowance::Refused { retry_at: window_end }),
+        }
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::{Id, JoinSet};
 use super::event::address_hash;
 use super::route::Limits;
 use super::{Envelope, MessageContent, Route};
+use crate::error::MOST_STALE;
 use crate::ports::store::SendAllowance;
 use crate::ports::{
     Clock, EmailSender, HashContext, MessageRenderer, MessageSealer, OutgoingEmail, OutgoingSms,
@@ -379,23 +380,35 @@ impl Worker {
             };
             (message, tried.lease)
         });
-        let recorded: Vec<_> = recorded.collect();
-        let store = async {
-            let mut work = self.store.begin().await?;
-            for (message, lease) in &recorded {
-                if !work.record_message(message, *lease).await? {
-                    tracing::warn!(message = %message.id(), "the lease was lost before the outcome was stored");
-                }
+        let mut recorded: Vec<_> = recorded.collect();
+        // In one order, whoever holds some of them: nobody waits in a circle.
+        recorded.sort_by_key(|(message, _)| message.id());
+        let mut stale = 0;
+        let stored = loop {
+            match self.store_outcomes(&recorded).await {
+                Err(StoreError::Stale) if stale < MOST_STALE => stale += 1,
+                settled => break settled,
             }
-            work.commit().await
         };
-        match store.await {
+        match stored {
             Ok(()) => recorded.iter().for_each(|(message, _)| log(message)),
             // Their leases run out, and they are tried again: twice is better than never.
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "outcomes not stored");
             }
         }
+    }
+}
+
+impl Worker {
+    async fn store_outcomes(&self, recorded: &[(OutboxMessage, Lease)]) -> Result<(), StoreError> {
+        let mut work = self.store.begin().await?;
+        for (message, lease) in recorded {
+            if !work.record_message(message, *lease).await? {
+                tracing::warn!(message = %message.id(), "the lease was lost before the outcome was stored");
+            }
+        }
+        work.commit().await
     }
 }
 

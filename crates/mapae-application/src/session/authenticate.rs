@@ -3,7 +3,7 @@ use mapae_domain::{AccessClaims, Session, SessionId, Timestamp, User, UserId};
 use super::claims_of;
 use crate::Application;
 use crate::error::{Unavailable, rests_on_the_world};
-use crate::ports::{SimpleJwtUse, TokenError};
+use crate::ports::{SimpleJwtUse, StoreError, TokenError, UnitOfWork};
 
 /// Whoever showed a good access token.
 #[derive(Debug, Clone)]
@@ -116,6 +116,24 @@ impl Application {
         } else {
             Err(ReauthenticationRequired)
         }
+    }
+
+    /// The caller's session and user, as they are now and held until the unit of work ends; `None`
+    /// where the session is not open any more, whatever was so when the request was let in: its body
+    /// may have come long after its head.
+    pub(crate) async fn hold_caller(
+        &self,
+        work: &mut dyn UnitOfWork,
+        caller: &Authenticated,
+        now: Timestamp,
+    ) -> Result<Option<(Session, User)>, StoreError> {
+        if work.lock_user(caller.user.id()).await?.is_none() {
+            return Ok(None);
+        }
+        let found = work.session_and_user(caller.session.id()).await?;
+        Ok(found.filter(|(session, user)| {
+            user.is_active() && session.is_open(user.record().auth_generation, now)
+        }))
     }
 
     /// The public keys by which others check access tokens: a JWK Set in JSON (RFC 7517 §5).

@@ -3,7 +3,7 @@ use mapae_domain::{RefreshDecision, SessionId};
 
 use super::refresh_token::PresentedRefreshToken;
 use crate::Application;
-use crate::error::{Unavailable, rests_on_the_world};
+use crate::error::{Unavailable, rests_on_the_world, until_settled};
 
 /// Why a session was not ended.
 #[derive(Debug, thiserror::Error)]
@@ -71,14 +71,21 @@ impl Application {
     /// # Errors
     /// [`RevokeError`].
     pub async fn end_sessions(&self, id: SessionId, scope: RevokeScope) -> Result<(), RevokeError> {
+        until_settled!(self.try_end_sessions(id, scope).await)
+    }
+
+    async fn try_end_sessions(&self, id: SessionId, scope: RevokeScope) -> Result<(), RevokeError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
         let Some((session, user)) = work.session_and_user(id).await? else { return Ok(()) };
-        if scope != RevokeScope::Others {
-            work.end_session(&session.end(SessionEnd::Revoked, now)).await?;
-        }
-        if scope != RevokeScope::This {
-            work.end_sessions_of_user(user.id(), Some(id), SessionEnd::Revoked, now).await?;
+        match scope {
+            RevokeScope::This => work.end_session(&session.end(SessionEnd::Revoked, now)).await?,
+            RevokeScope::Others | RevokeScope::All => {
+                // One after the other: two that end each other would wait in a circle.
+                work.lock_user(user.id()).await?;
+                let except = (scope == RevokeScope::Others).then_some(id);
+                work.end_sessions_of_user(user.id(), except, SessionEnd::Revoked, now).await?;
+            }
         }
         work.commit().await?;
         tracing::info!(user = %user.id(), session = %id, ?scope, "session revoked");

@@ -2,8 +2,8 @@ use mapae_domain::session::{SessionClient, SessionEnd};
 use mapae_domain::user::{ContactStays, ContactUndo, UnknownContact};
 use mapae_domain::verification::{ConcernedUser, NewVerification, Standing};
 use mapae_domain::{
-    AuditKind, Channel, Contact, ContactId, InvalidValue, LinkKey, Purpose, SecretHash, Timestamp,
-    User, UserContact, Verification, VerificationId,
+    AuditKind, Channel, Contact, ContactId, InvalidValue, LinkKey, Purpose, SecretHash, Session,
+    Timestamp, User, UserContact, Verification, VerificationId,
 };
 
 use crate::Application;
@@ -139,13 +139,12 @@ impl Application {
             }
         }
         // Of two that are begun at once the one gives up the other.
-        let user = work.lock_user(caller.user.id()).await?.filter(User::is_active);
-        let user = user.ok_or(ContactError::SessionEnded)?;
+        let (session, user) = self.hold_fresh(&mut *work, caller, now).await?;
         if user.contact(contact.channel()) == Some(contact) {
             let error = FieldError::new("to", InvalidValue::Conflicting);
             return Err(ContactError::Invalid(vec![error]));
         }
-        if !user.may_change_contact(contact.channel(), &caller.session) {
+        if !user.may_change_contact(contact.channel(), &session) {
             return Err(ContactError::CodeRequired);
         }
         if let Err(exhausted) = self.count_contact_send(&mut *work, contact, now).await? {
@@ -180,6 +179,21 @@ impl Application {
         Ok(view)
     }
 
+    /// The caller's session and user, held, and logged in not too long ago.
+    async fn hold_fresh(
+        &self,
+        work: &mut dyn UnitOfWork,
+        caller: &Authenticated,
+        now: Timestamp,
+    ) -> Result<(Session, User), ContactError> {
+        let held = self.hold_caller(work, caller, now).await?;
+        let (session, user) = held.ok_or(ContactError::SessionEnded)?;
+        match session.is_fresh(&self.settings.session, now) {
+            true => Ok((session, user)),
+            false => Err(ContactError::ReauthenticationRequired),
+        }
+    }
+
     /// Gives a user the contact that was proved for it, in the unit of work of the proof.
     pub(crate) async fn apply_contact_change(
         &self,
@@ -201,10 +215,11 @@ impl Application {
             verified_at: now,
         };
         let (user, old) = user.replace_contact(new.clone(), now);
+        // The user's row first, here and wherever contacts change: nobody waits in a circle.
+        work.update_user(&user).await?;
         if let Some(old) = &old {
             work.delete_user_contact(user.id(), old.id).await?;
         }
-        work.update_user(&user).await?;
         work.insert_user_contact(user.id(), &new).await?;
         work.supersede_verifications(&record.contact, None).await?;
         let nowhere = SessionClient::default();
@@ -260,8 +275,7 @@ impl Application {
             let attempt = async {
                 let now = self.now();
                 let mut work = self.ports.store.begin().await?;
-                let user = work.user(caller.user.id()).await?.filter(User::is_active);
-                let user = user.ok_or(ContactError::SessionEnded)?;
+                let (_, user) = self.hold_fresh(&mut *work, caller, now).await?;
                 let (user, removed) = user.remove_contact(id, now).map_err(|why| match why {
                     ContactStays::Unknown => ContactError::NotFound,
                     ContactStays::LastWayIn => ContactError::Stays,
@@ -269,8 +283,8 @@ impl Application {
                 if self.settings.registration.requires(removed.contact.channel()) {
                     return Err(ContactError::Stays);
                 }
-                work.delete_user_contact(user.id(), removed.id).await?;
                 work.update_user(&user).await?;
+                work.delete_user_contact(user.id(), removed.id).await?;
                 let (kind, nowhere) = (AuditKind::ContactRemoved, SessionClient::default());
                 let session = Some(caller.session.id());
                 self.note(&mut *work, kind, user.id(), session, &nowhere, now).await?;
@@ -310,8 +324,7 @@ impl Application {
     ) -> Result<User, ContactError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
-        let user = work.user(caller.user.id()).await?.filter(User::is_active);
-        let before = user.ok_or(ContactError::SessionEnded)?;
+        let (_, before) = self.hold_fresh(&mut *work, caller, now).await?;
         let user = before.clone().choose_primary(id, now);
         let user = user.map_err(|UnknownContact| ContactError::NotFound)?;
         if user.primary_contact() != before.primary_contact() {
@@ -364,12 +377,13 @@ impl Application {
         }
         let channel = undo.contact.contact.channel();
         let held = user.record().contacts.iter().find(|held| held.contact.channel() == channel);
-        if let Some(held) = held {
-            work.delete_user_contact(user.id(), held.id).await?;
-        }
+        let held = held.map(|held| held.id);
         let back = UserContact { id: ContactId::draw(now, &mut self.random()), ..undo.contact };
         let user = user.take_back(back.clone(), now);
         work.update_user(&user).await?;
+        if let Some(held) = held {
+            work.delete_user_contact(user.id(), held).await?;
+        }
         work.insert_user_contact(user.id(), &back).await?;
         let nobody = VerificationId::draw(now, &mut self.random());
         for channel in Channel::ALL {

@@ -7,7 +7,7 @@ use mapae_domain::{AuditKind, Locale, Nickname, PersonName, Timestamp, User, Use
 use crate::Application;
 use crate::error::{FieldError, FieldErrors, Unavailable, rests_on_the_world, until_settled};
 use crate::outbox::Notice;
-use crate::session::{Authenticated, ReauthenticationRequired};
+use crate::session::Authenticated;
 
 /// How long a username that somebody gave up is nobody else's, so that nobody passes for them.
 const FORMER_USERNAME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -96,17 +96,17 @@ impl Application {
     ) -> Result<User, ChangeProfileError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
-        let user = work.user(caller.user.id()).await?.filter(User::is_active);
-        let user = user.ok_or(ChangeProfileError::SessionEnded)?;
+        let held = self.hold_caller(&mut *work, caller, now).await?;
+        let (session, user) = held.ok_or(ChangeProfileError::SessionEnded)?;
         let before = user.record().username.clone();
         let renamed = username.filter(|username| **username != before);
         // One row is written once.
         let user = match renamed {
             None => user.change_profile(change.clone(), now),
             Some(username) => {
-                self.require_fresh(caller, now).map_err(|ReauthenticationRequired| {
-                    ChangeProfileError::ReauthenticationRequired
-                })?;
+                if !session.is_fresh(&self.settings.session, now) {
+                    return Err(ChangeProfileError::ReauthenticationRequired);
+                }
                 let user = user
                     .rename(username.clone(), change.clone(), now)
                     .map_err(|LastWayIn| ChangeProfileError::LastWayIn)?;

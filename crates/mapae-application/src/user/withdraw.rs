@@ -40,12 +40,11 @@ impl Application {
     async fn try_withdraw(&self, caller: &Authenticated) -> Result<(), WithdrawError> {
         let now = self.now();
         let mut work = self.ports.store.begin().await?;
-        let found = work.session_and_user(caller.session.id()).await?;
-        let (_, user) = found
-            .filter(|(session, user)| {
-                user.is_active() && session.is_open(user.record().auth_generation, now)
-            })
-            .ok_or(WithdrawError::SessionEnded)?;
+        let held = self.hold_caller(&mut *work, caller, now).await?;
+        let (session, user) = held.ok_or(WithdrawError::SessionEnded)?;
+        if !session.is_fresh(&self.settings.session, now) {
+            return Err(WithdrawError::ReauthenticationRequired);
+        }
         let id: UserId = user.id();
         self.queue_notice(&mut *work, &user, Notice::Withdrawn, now).await?;
         let (kind, nowhere) = (AuditKind::UserWithdrawn, SessionClient::default());

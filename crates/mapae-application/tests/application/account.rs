@@ -1,12 +1,16 @@
 //! Passwords, who may log in, and what is written down of it.
 
 use mapae_application::Settings;
+use mapae_application::consent::{ConsentError, ConsentInput, DecideConsents};
 use mapae_application::ports::Store as _;
 use mapae_application::retention::{Retention, RetentionSettings};
 use mapae_application::session::{
     Authenticated, LogIn, LogInError, ReceiptLogInError, RefreshError, TokenPair,
 };
-use mapae_application::user::{ChangePassword, ChangePasswordError, SetUserStatusError};
+use mapae_application::user::{
+    ChangeContact, ChangePassword, ChangePasswordError, ChangeProfile, ChangeProfileError,
+    ContactError, SetUserStatusError, WithdrawError,
+};
 use mapae_domain::session::SessionClient;
 use mapae_domain::user::UserStatus;
 use mapae_domain::{AuditKind, InvalidValue, UserId};
@@ -297,4 +301,42 @@ async fn a_log_out_everywhere_by_a_replaced_token_ends_what_it_may() {
     assert!(ended.is_ok_and(|found| found));
     assert!(world.application.authenticate(&next.access_token).await.is_err());
     assert!(world.application.authenticate(&other.access_token).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_was_let_in_before_the_session_ended_changes_nothing_after() {
+    // The head of a request is looked at when it comes, and its body may come much later.
+    let world = World::new();
+    world.user(MINJI).await;
+    let stolen = caller(&world, &session(&world).await).await;
+    let own = caller(&world, &session(&world).await).await;
+    change(&world, &own, Some(PASSWORD), NEW).await.expect("the owner's change");
+    let application = &world.application;
+    let to_theirs = ChangeContact {
+        channel: "email".to_owned(),
+        to: "theirs@example.com".to_owned(),
+        idempotency: None,
+    };
+    let begun = application.change_contact(&stolen, to_theirs).await;
+    assert!(matches!(begun, Err(ContactError::SessionEnded)));
+    let contact = stolen.user.record().contacts[0].id;
+    let removed = application.remove_contact(&stolen, contact).await;
+    assert!(matches!(removed, Err(ContactError::SessionEnded)));
+    let chosen = application.choose_primary_contact(&stolen, contact, &from_there()).await;
+    assert!(matches!(chosen, Err(ContactError::SessionEnded)));
+    for username in [Some(Some("theirs".to_owned())), None] {
+        let command = ChangeProfile { username, ..ChangeProfile::default() };
+        let renamed = application.change_profile(&stolen, command, &from_there()).await;
+        assert!(matches!(renamed, Err(ChangeProfileError::SessionEnded)));
+    }
+    let consents = vec![ConsentInput {
+        document: "terms".to_owned(),
+        version: "1".to_owned(),
+        accepted: true,
+    }];
+    let command = DecideConsents { consents, client: from_there() };
+    let decided = application.decide_consents(&stolen, command).await;
+    assert!(matches!(decided, Err(ConsentError::SessionEnded)));
+    let left = application.withdraw(&stolen).await;
+    assert!(matches!(left, Err(WithdrawError::SessionEnded)));
 }

@@ -29,6 +29,9 @@ impl SeaOrmStore {
         let work = self.begin_writing().await.map_err(failed)?;
         match self.backend() {
             DbBackend::Postgres => {
+                // Whoever else is at it may take its time.
+                let patient = "SET LOCAL lock_timeout = '60s'";
+                work.execute_unprepared(patient).await.map_err(failed)?;
                 work.execute_unprepared(POSTGRES_LOCK).await.map_err(failed)?;
             }
             // The lock belongs to the connection, which the transaction keeps until its end.

@@ -16,9 +16,17 @@ const OLDEST: Duration = Duration::from_secs(30 * 60);
 /// How many statements a connection remembers, where it may.
 const STATEMENTS: usize = 256;
 
-/// What begins each connection to MariaDB: every statement sees what was committed before it, and no
-/// gap between rows is locked. SQLite and PostgreSQL do so by themselves.
-const MARIADB_SESSION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+/// What begins each connection to MariaDB. Every statement sees what was committed before it, and no gap
+/// between rows is locked, as on SQLite and PostgreSQL by themselves. Nobody waits for a row for longer than
+/// their caller would, and who was cut off in the midst of a unit of work holds none for long.
+const MARIADB_SESSION: [&str; 2] = [
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET SESSION innodb_lock_wait_timeout = 5, SESSION idle_write_transaction_timeout = 30",
+];
+
+/// The same of PostgreSQL.
+const POSTGRES_SESSION: [&str; 2] =
+    ["SET lock_timeout = '5s'", "SET idle_in_transaction_session_timeout = '30s'"];
 
 fn pool_options(settings: &StoreSettings, url: String) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
@@ -47,10 +55,21 @@ pub(super) async fn open_postgres(
 ) -> Result<DatabaseConnection, ConnectError> {
     let mut options = pool_options(settings, settings.url.clone());
     let statements = statements(settings);
-    options.map_sqlx_postgres_opts(move |options| {
-        let options = options.application_name("mapae").statement_cache_capacity(statements);
-        sqlx::ConnectOptions::disable_statement_logging(options)
-    });
+    options
+        .map_sqlx_postgres_opts(move |options| {
+            let options = options.application_name("mapae").statement_cache_capacity(statements);
+            sqlx::ConnectOptions::disable_statement_logging(options)
+        })
+        .map_sqlx_postgres_pool_opts(|options| {
+            options.after_connect(|connection, _| {
+                Box::pin(async move {
+                    for setting in POSTGRES_SESSION {
+                        connection.execute(setting).await?;
+                    }
+                    Ok(())
+                })
+            })
+        });
     connect(options).await
 }
 
@@ -68,7 +87,12 @@ pub(super) async fn open_mariadb(
         })
         .map_sqlx_mysql_pool_opts(|options| {
             options.after_connect(|connection, _| {
-                Box::pin(async move { connection.execute(MARIADB_SESSION).await.map(drop) })
+                Box::pin(async move {
+                    for setting in MARIADB_SESSION {
+                        connection.execute(setting).await?;
+                    }
+                    Ok(())
+                })
             })
         });
     connect(options).await

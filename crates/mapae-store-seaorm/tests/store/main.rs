@@ -62,6 +62,8 @@ const HOT: &[&str] = &[
     "SELECT due_at FROM outbox WHERE channel = 'sms' AND status = 'queued' AND (lease_expires_at IS NULL OR lease_expires_at <= due_at) ORDER BY due_at LIMIT 1",
     "SELECT * FROM idempotency_keys WHERE key_hash = x'00'",
     "SELECT * FROM usernames WHERE user_id = x'00' AND expires_at IS NOT NULL ORDER BY expires_at",
+    "DELETE FROM usernames WHERE registration_id IN (x'00', x'01')",
+    "DELETE FROM usernames WHERE user_id = x'00'",
     "SELECT id FROM registrations WHERE expires_at <= 1 ORDER BY expires_at LIMIT 500",
     "SELECT id FROM verifications WHERE expires_at <= 1 ORDER BY expires_at LIMIT 500",
     "SELECT contact_hash FROM contact_sends WHERE window_ends_at <= 1 ORDER BY window_ends_at LIMIT 500",
