@@ -104,7 +104,6 @@ pub(crate) async fn open_store(config: &Config) -> Result<SeaOrmStore, Failure> 
         },
         readers: database.readers,
         connections: database.connections,
-        prepared_statements: database.prepared_statements,
         busy_timeout: database.timeout.0,
         acquire_timeout: database.timeout.0,
     })

@@ -108,7 +108,6 @@ async fn system(folder: &Path, provider: &str) -> Result<(Application, Worker), 
         synchronous: Synchronous::Full,
         readers: 4,
         connections: 10,
-        prepared_statements: true,
         busy_timeout: Duration::from_secs(5),
         acquire_timeout: Duration::from_secs(5),
     })

@@ -243,8 +243,6 @@ pub(crate) struct DatabaseConfig {
     pub(crate) readers: u32,
     /// How many connections a process has to a server.
     pub(crate) connections: u32,
-    /// Whether a server's connections remember statements.
-    pub(crate) prepared_statements: bool,
     /// How long to wait for a turn at the database before the answer is 503.
     pub(crate) timeout: Length,
 }
@@ -267,7 +265,6 @@ impl Default for DatabaseConfig {
             migrate: true,
             readers: 4,
             connections: 10,
-            prepared_statements: true,
             timeout: Length(Duration::from_secs(5)),
         }
     }

@@ -38,9 +38,6 @@ pub struct StoreSettings {
     pub readers: u32,
     /// How many connections there are, on a server.
     pub connections: u32,
-    /// Whether a server's connections remember statements. A proxy that hands a connection from one
-    /// transaction to the next may not bear that.
-    pub prepared_statements: bool,
     /// How long a statement waits for another process that writes, on SQLite.
     pub busy_timeout: Duration,
     /// How long a unit of work waits for its turn.

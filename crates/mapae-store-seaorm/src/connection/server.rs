@@ -13,7 +13,7 @@ use crate::error::store_error;
 const IDLE: Duration = Duration::from_secs(10 * 60);
 const OLDEST: Duration = Duration::from_secs(30 * 60);
 
-/// How many statements a connection remembers, where it may.
+/// How many statements a connection remembers.
 const STATEMENTS: usize = 256;
 
 /// What begins each connection to MariaDB. Every statement sees what was committed before it, and no gap
@@ -44,20 +44,14 @@ fn pool_options(settings: &StoreSettings, url: String) -> ConnectOptions {
     options
 }
 
-/// How many statements a connection may remember.
-const fn statements(settings: &StoreSettings) -> usize {
-    if settings.prepared_statements { STATEMENTS } else { 0 }
-}
-
 /// Opens a pool on PostgreSQL, or on what speaks its protocol.
 pub(super) async fn open_postgres(
     settings: &StoreSettings,
 ) -> Result<DatabaseConnection, ConnectError> {
     let mut options = pool_options(settings, settings.url.clone());
-    let statements = statements(settings);
     options
-        .map_sqlx_postgres_opts(move |options| {
-            let options = options.application_name("mapae").statement_cache_capacity(statements);
+        .map_sqlx_postgres_opts(|options| {
+            let options = options.application_name("mapae").statement_cache_capacity(STATEMENTS);
             sqlx::ConnectOptions::disable_statement_logging(options)
         })
         .map_sqlx_postgres_pool_opts(|options| {
@@ -79,10 +73,9 @@ pub(super) async fn open_mariadb(
     rest: &str,
 ) -> Result<DatabaseConnection, ConnectError> {
     let mut options = pool_options(settings, format!("mysql://{rest}"));
-    let statements = statements(settings);
     options
-        .map_sqlx_mysql_opts(move |options| {
-            let options = options.charset("utf8mb4").statement_cache_capacity(statements);
+        .map_sqlx_mysql_opts(|options| {
+            let options = options.charset("utf8mb4").statement_cache_capacity(STATEMENTS);
             sqlx::ConnectOptions::disable_statement_logging(options)
         })
         .map_sqlx_mysql_pool_opts(|options| {

@@ -16,7 +16,6 @@ fn settings_of(url: String) -> StoreSettings {
         synchronous: Synchronous::Full,
         readers: 4,
         connections: 10,
-        prepared_statements: true,
         busy_timeout: Duration::from_secs(10),
         acquire_timeout: Duration::from_secs(30),
     }
