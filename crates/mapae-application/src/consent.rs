@@ -178,10 +178,17 @@ impl Application {
         if decided.is_empty() {
             return Ok(ConsentsView::new(policy, history));
         }
-        // Each leaves a line behind, and perhaps a message that costs something.
-        let named = format!("consents of {}", user.id());
-        if let Err(exhausted) = self.count_sends(&mut *work, &named, now).await? {
-            return Err(ConsentError::TooOften { retry_at: exhausted.retry_at });
+        // Each leaves a line behind, and perhaps a message that costs something. To end what was agreed
+        // to is always possible; nobody ends more than they have begun.
+        let ends = |one: &Consent| {
+            !one.accepted
+                && latest(&history, one.document.name()).is_some_and(|before| before.accepted)
+        };
+        if !decided.iter().all(ends) {
+            let named = format!("consents of {}", user.id());
+            if let Err(exhausted) = self.count_sends(&mut *work, &named, now).await? {
+                return Err(ConsentError::TooOften { retry_at: exhausted.retry_at });
+            }
         }
         work.insert_consents(user.id(), &decided).await?;
         self.confirm_marketing(&mut *work, &user, &history, &decided, now).await?;
@@ -274,13 +281,7 @@ impl Application {
     /// # Errors
     /// What the store says.
     pub async fn remind(&self, reminder: &DueReminder) -> Result<bool, StoreError> {
-        let mut stale = 0;
-        let reminded = loop {
-            match self.try_remind(reminder).await {
-                Err(StoreError::Stale) if stale < crate::error::MOST_STALE => stale += 1,
-                settled => break settled?,
-            }
-        };
+        let reminded = until_settled!(self.try_remind(reminder).await)?;
         self.bell.ring();
         Ok(reminded)
     }

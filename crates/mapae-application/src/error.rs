@@ -86,9 +86,15 @@ pub(crate) trait MaybeStale {
     fn is_stale(&self) -> bool;
 }
 
+impl MaybeStale for StoreError {
+    fn is_stale(&self) -> bool {
+        matches!(self, Self::Stale)
+    }
+}
+
 impl MaybeStale for Unavailable {
     fn is_stale(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Stale))
+        matches!(self, Self::Store(error) if error.is_stale())
     }
 }
 

@@ -275,3 +275,66 @@ async fn a_service_that_reveals_taken_contacts_answers_409_at_once() {
     sign_up(&server, "another-revealed@example.com").await;
     assert_eq!(server.messages("minji-revealed@example.com", 1).await.len(), 1, "nobody is told");
 }
+
+/// An answer as it came, but for ids, times and the secret of whoever asked.
+fn as_it_came(answer: &mapae_e2e::Answer) -> (u16, Vec<(String, String)>, String) {
+    let mut headers: Vec<_> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| !["date", "x-request-id"].contains(&name.as_str()))
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or("?").to_owned()))
+        .collect();
+    headers.sort();
+    let mut body = answer.body.clone();
+    let json = answer.json();
+    let verification = match json["verifications"].get(0) {
+        Some(verification) => verification,
+        None => &json,
+    };
+    let differ = ["id", "expires_at", "resend_at"].map(|member| &verification[member]);
+    for value in differ.into_iter().chain([&json["id"], &json["registration_token"]]) {
+        if let Some(value) = value.as_str() {
+            body = body.replace(value, &"x".repeat(value.len()));
+        }
+    }
+    (answer.status.as_u16(), headers, body)
+}
+
+#[tokio::test]
+async fn a_sign_up_and_its_resends_are_answered_byte_for_byte_alike() {
+    let server = ServerOptions::default()
+        .with("VERIFICATION__RESEND_AFTER", "1s")
+        .with("VERIFICATION__SENDS", "2")
+        .start()
+        .await;
+    // Two addresses that are shown alike.
+    let (owner, nobody) = ("minji@example.com", "mihee@example.com");
+    complete_sign_up(&server, owner).await;
+    let (known, unknown) = (sign_up(&server, owner).await, sign_up(&server, nobody).await);
+    assert_eq!(as_it_came(&known), as_it_came(&unknown));
+    let resend = async |registration: &mapae_e2e::Answer| {
+        let path = format!("/v1/verifications/{}/resend", first_verification(registration));
+        server.post(&path, &json!({})).await
+    };
+    let mut statuses = Vec::new();
+    for wait in [1_100, 0, 1_100] {
+        tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+        let (known, unknown) = (resend(&known).await, resend(&unknown).await);
+        statuses.push(known.status.as_u16());
+        assert_eq!(as_it_came(&known), as_it_came(&unknown));
+    }
+    assert_eq!(statuses, [202, 429, 429], "sent again, too early, and often enough");
+    let shown = async |registration: &mapae_e2e::Answer| {
+        server.get(&format!("/v1/verifications/{}", first_verification(registration))).await
+    };
+    // The first message of both is sent by now, and the second may be under way.
+    let without_delivery = |answer: &mapae_e2e::Answer| {
+        let mut json = answer.json();
+        for member in ["delivery", "id", "expires_at", "resend_at"] {
+            json[member].take();
+        }
+        json
+    };
+    let (known, unknown) = (shown(&known).await, shown(&unknown).await);
+    assert_eq!(without_delivery(&known), without_delivery(&unknown));
+}

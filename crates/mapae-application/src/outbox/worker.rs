@@ -13,7 +13,7 @@ use tokio::task::{Id, JoinSet};
 use super::event::address_hash;
 use super::route::Limits;
 use super::{Envelope, MessageContent, Route};
-use crate::error::MOST_STALE;
+use crate::error::until_settled;
 use crate::ports::store::SendAllowance;
 use crate::ports::{
     Clock, EmailSender, HashContext, MessageRenderer, MessageSealer, OutgoingEmail, OutgoingSms,
@@ -383,14 +383,7 @@ impl Worker {
         let mut recorded: Vec<_> = recorded.collect();
         // In one order, whoever holds some of them: nobody waits in a circle.
         recorded.sort_by_key(|(message, _)| message.id());
-        let mut stale = 0;
-        let stored = loop {
-            match self.store_outcomes(&recorded).await {
-                Err(StoreError::Stale) if stale < MOST_STALE => stale += 1,
-                settled => break settled,
-            }
-        };
-        match stored {
+        match until_settled!(self.store_outcomes(&recorded).await) {
             Ok(()) => recorded.iter().for_each(|(message, _)| log(message)),
             // Their leases run out, and they are tried again: twice is better than never.
             Err(error) => {

@@ -8,7 +8,7 @@ use mapae_domain::verification::{ProofRefused, ResendRefused, VerificationStatus
 use mapae_domain::{Contact, DeliveryStatus, VerificationId};
 use zeroize::Zeroizing;
 
-use crate::{World, email, phone, wrong};
+use crate::{World, by_email, email, phone, wrong};
 
 async fn resend(
     world: &World,
@@ -182,4 +182,28 @@ async fn a_code_to_log_in_that_nobody_gets_is_delivered_like_any_other() {
         assert_eq!(seen.delivery.status, DeliveryStatus::Sent, "{address}");
     }
     assert_eq!(world.emails.sent().len(), sent + 1);
+}
+
+#[tokio::test]
+async fn a_verification_for_a_taken_contact_expires_like_any_other() {
+    let world = World::new();
+    world.user("owner@example.com").await;
+    let known = world.register(by_email("owner@example.com")).await.expect("a sign-up");
+    let unknown = world.register(by_email("nobody@example.com")).await.expect("a sign-up");
+    let guess = async |registration: &mapae_application::registration::RegistrationView| match world
+        .check(registration.verifications[0].id, "000000")
+        .await
+    {
+        Ok(_) => panic!("a guess was right"),
+        Err(error) => format!("{error:?}"),
+    };
+    let lifetime = 30 * 60;
+    world.wait(lifetime - 1);
+    let refused = guess(&known).await;
+    assert!(refused.contains("Mismatch"), "{refused}");
+    assert_eq!(refused, guess(&unknown).await);
+    world.wait(1);
+    let refused = guess(&known).await;
+    assert!(refused.contains("Expired"), "{refused}");
+    assert_eq!(refused, guess(&unknown).await);
 }

@@ -57,7 +57,7 @@ macro_rules! store_contract {
                 a_stale_update_of_a_user_is_refused
                 a_contact_is_held_by_one_user
                 contacts_are_compared_exactly
-                no_change_of_a_locked_user_is_lost
+                who_holds_a_user_is_alone_with_them
                 a_contact_makes_one_user_among_many_at_once
                 a_username_is_reserved_once_until_it_expires
                 an_assigned_username_is_assigned_for_good

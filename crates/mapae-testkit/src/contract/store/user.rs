@@ -188,24 +188,28 @@ pub async fn a_contact_is_held_by_one_user(store: Arc<dyn Store>) {
     }
 }
 
-/// Of what many do at once with a user whom they hold, nothing is lost.
-pub async fn no_change_of_a_locked_user_is_lost(store: Arc<dyn Store>) {
-    let user = a_stored_user(&store, []).await;
-    let id = user.id();
+/// Who holds a user is alone with what is kept of them: of many that each go by what came before, none
+/// overlooks another. Nothing of the user's own row changes, so that no version stands in for it.
+pub async fn who_holds_a_user_is_alone_with_them(store: Arc<dyn Store>) {
+    let id = a_stored_user(&store, []).await.id();
     race(10, |_| {
         let store = Arc::clone(&store);
         async move {
             settled!(store, work => {
-                let user = work.lock_user(id).await?.expect("the user");
+                work.lock_user(id).await?.expect("the user");
+                let before = work.consents_of_user(id).await?.len();
                 give_way().await;
-                let hash = PasswordHash::from_stored("$argon2id$v=19$m=19456,t=2,p=1$YQ$YQ");
-                work.update_user(&user.change_password(hash, build::after(1))).await?;
+                let next = build::consent("terms", &before.to_string(), true, build::START);
+                work.insert_consents(id, &[next]).await?;
             });
         }
     })
     .await;
-    let changed = read(&store, id).await;
-    assert_eq!(changed.record().auth_generation, user.record().auth_generation + 10);
+    let mut view = store.read().await.unwrap();
+    let history = view.consents_of_user(id).await.unwrap();
+    let versions: Vec<_> = history.iter().map(|one| one.document.version().to_owned()).collect();
+    assert_eq!(versions, (0..10).map(|nth| nth.to_string()).collect::<Vec<_>>());
+    drop(view);
     let mut work = store.begin().await.unwrap();
     assert!(work.lock_user(build::user_id()).await.unwrap().is_none());
 }
