@@ -269,8 +269,6 @@ impl Application {
         caller: &Authenticated,
         id: ContactId,
     ) -> Result<(), ContactError> {
-        self.require_fresh(caller, self.now())
-            .map_err(|ReauthenticationRequired| ContactError::ReauthenticationRequired)?;
         until_settled!({
             let attempt = async {
                 let now = self.now();
@@ -309,8 +307,6 @@ impl Application {
         id: ContactId,
         client: &SessionClient,
     ) -> Result<User, ContactError> {
-        self.require_fresh(caller, self.now())
-            .map_err(|ReauthenticationRequired| ContactError::ReauthenticationRequired)?;
         let user = until_settled!(self.try_choose_primary_contact(caller, id, client).await)?;
         self.bell.ring();
         Ok(user)

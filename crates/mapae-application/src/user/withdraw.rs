@@ -4,7 +4,7 @@ use mapae_domain::{AuditKind, UserId};
 use crate::Application;
 use crate::error::{Unavailable, rests_on_the_world, until_settled};
 use crate::outbox::Notice;
-use crate::session::{Authenticated, ReauthenticationRequired};
+use crate::session::Authenticated;
 
 /// Why nobody has left.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +29,6 @@ impl Application {
     /// # Errors
     /// [`WithdrawError`]; nothing has changed then.
     pub async fn withdraw(&self, caller: &Authenticated) -> Result<(), WithdrawError> {
-        self.require_fresh(caller, self.now())
-            .map_err(|ReauthenticationRequired| WithdrawError::ReauthenticationRequired)?;
         until_settled!(self.try_withdraw(caller).await)?;
         self.bell.ring();
         self.purge_after_erasure().await;
