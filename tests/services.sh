@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Runs a command beside PostgreSQL and MariaDB, named to it by MAPAE_TEST_POSTGRES_URL and
-# MAPAE_TEST_MARIADB_URL. A server that a variable names already, or that listens on its usual port of
-# this machine's loopback and lets us in, is taken; else a private one is started, and ended with the
-# command. What is not there is installed, where this is a Debian and we may.
+# Runs a command beside PostgreSQL, MariaDB and Redis, named to it by MAPAE_TEST_POSTGRES_URL,
+# MAPAE_TEST_MARIADB_URL and MAPAE_TEST_REDIS_URL, and beside a pooler of its own before PostgreSQL,
+# MAPAE_TEST_PGBOUNCER_URL. A server that a variable names already, or that
+# listens on its usual port of this machine's loopback and lets us in, is taken; else a private one is
+# started, and ended with the command. What is not there is installed, where this is a Debian and we
+# may.
 # Usage: tests/services.sh COMMAND [ARGS...]
 set -euo pipefail
 
@@ -103,6 +105,51 @@ start_mariadb() {
     export MAPAE_TEST_MARIADB_URL=mysql://root@127.0.0.1:$port/test
 }
 
+start_redis() {
+    # Tests kill some of their own as well, and so the program is needed in any case.
+    command -v redis-server >/dev/null || install_debian redis-server
+    if [ "$(redis-cli -h 127.0.0.1 -p 6379 ping 2>/dev/null)" = PONG ]; then
+        export MAPAE_TEST_REDIS_URL=redis://127.0.0.1:6379
+        return
+    fi
+    make_folder
+    local port
+    port=$(free_port)
+    redis-server --port "$port" --bind 127.0.0.1 --save '' --dir "$folder" >"$folder/redis.log" 2>&1 &
+    await Redis redis-cli -h 127.0.0.1 -p "$port" ping
+    export MAPAE_TEST_REDIS_URL=redis://127.0.0.1:$port
+}
+
+# A pooler before PostgreSQL that hands out connections by the transaction, three to a database.
+start_pgbouncer() {
+    command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || install_debian pgbouncer
+    make_folder
+    local port server
+    port=$(free_port)
+    server=${MAPAE_TEST_POSTGRES_URL#*@}
+    server=${server%%/*}
+    cat >"$folder/pgbouncer.ini" <<INI
+[databases]
+* = host=${server%%:*} port=${server##*:} user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $port
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 3
+max_client_conn = 1000
+server_idle_timeout = 2
+ignore_startup_parameters = extra_float_digits
+INI
+    chmod 644 "$folder/pgbouncer.ini"
+    "${as_postgres[@]}" /usr/sbin/pgbouncer --quiet "$folder/pgbouncer.ini" >"$folder/pgbouncer.log" 2>&1 &
+    await PgBouncer psql "postgres://postgres@127.0.0.1:$port/postgres" -c 'SELECT 1'
+    export MAPAE_TEST_PGBOUNCER_URL=postgres://postgres@127.0.0.1:$port/postgres
+}
+
 [ -n "${MAPAE_TEST_POSTGRES_URL:-}" ] || start_postgres
+[ -n "${MAPAE_TEST_PGBOUNCER_URL:-}" ] || start_pgbouncer
 [ -n "${MAPAE_TEST_MARIADB_URL:-}" ] || start_mariadb
+[ -n "${MAPAE_TEST_REDIS_URL:-}" ] || start_redis
 "$@"

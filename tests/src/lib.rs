@@ -6,13 +6,15 @@
 
 mod binary;
 mod database;
+mod redis;
 mod server;
 
 use serde_json::Value;
 
 pub use binary::{example_binary, server_binary, workspace};
 pub use database::Database;
-pub use server::{Answer, Server, ServerOptions, WorkerProcess};
+pub use redis::RedisProcess;
+pub use server::{Answer, Server, ServerOptions, Stopped, WorkerProcess, left_out};
 
 /// The message of the inbox that a test waits for.
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,6 +49,12 @@ impl ServerOptions {
         self
     }
 
+    /// Starts the server on a new file, whatever the database of this run.
+    pub async fn start_on_a_file(self) -> Server {
+        let folder = Arc::new(TempDir::new().expect("a temporary folder"));
+        Server::start_in(folder, None, self).await
+    }
+
     /// Starts the server on a new database.
     pub async fn start(self) -> Server {
         let folder = Arc::new(TempDir::new().expect("a temporary folder"));
@@ -57,6 +64,21 @@ impl ServerOptions {
             None => self,
         };
         Server::start_in(folder, database, options).await
+    }
+}
+
+/// Says that a part is left out, and why; fails where everything must be there.
+///
+/// # Panics
+/// Where `MAPAE_TEST_REQUIRE` is `all`.
+pub fn left_out(what: &str) {
+    assert!(
+        std::env::var("MAPAE_TEST_REQUIRE").as_deref() != Ok("all"),
+        "{what}, and MAPAE_TEST_REQUIRE is all"
+    );
+    #[expect(clippy::print_stderr, reason = "what a test has not looked at is said")]
+    {
+        eprintln!("skipped: {what}");
     }
 }
 
@@ -220,9 +242,19 @@ impl Server {
 
     /// Tells the process to stop, and gives whether it ended well.
     pub async fn terminate(mut self) -> bool {
+        self.end().await
+    }
+
+    async fn end(&mut self) -> bool {
         self.signal("-TERM").await;
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("an end");
         ended.expect("a status").success()
+    }
+
+    /// Tells the process to stop, and gives what it leaves.
+    pub async fn stop(mut self) -> Stopped {
+        assert!(self.end().await, "{}", self.log());
+        Stopped { folder: self.folder, database: self.database, options: self.options }
     }
 
     /// Sends the process a signal, by its option of `kill`.
@@ -326,6 +358,60 @@ impl Server {
     /// Waits for the first message to a contact.
     pub async fn message(&self, to: &str) -> Message {
         self.messages(to, 1).await.swap_remove(0)
+    }
+}
+
+/// An installation whose server has stopped: its folder, its database and its settings.
+#[derive(Clone)]
+pub struct Stopped {
+    folder: Arc<TempDir>,
+    database: Option<Arc<ScratchDatabase>>,
+    options: ServerOptions,
+}
+
+impl Stopped {
+    /// Its folder.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// With one setting changed.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.options = self.options.with(key, value);
+        self
+    }
+
+    /// The same installation on an empty database of this run's kind, with nothing in it yet.
+    pub async fn on_an_empty_database(mut self) -> Self {
+        static NUMBERS: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        self.database = Database::of_this_run().scratch().await.map(Arc::new);
+        let url = match &self.database {
+            Some(database) => database.url(),
+            None => {
+                let file = self.folder.path().join(format!("moved{number}/mapae.db"));
+                format!("sqlite://{}", file.display())
+            }
+        };
+        self.with("DATABASE__URL", &url)
+    }
+
+    /// With a worker in the server's own process.
+    #[must_use]
+    pub fn with_worker(mut self) -> Self {
+        self.options.arguments.retain(|argument| *argument != "--no-worker");
+        self
+    }
+
+    /// Runs a command of the binary to its end, with its settings and in its folder.
+    pub async fn run(&self, arguments: &[&str]) -> (bool, String, String) {
+        run_to_end(command(self.folder.path(), &self.options), arguments).await
+    }
+
+    /// Starts the server again.
+    pub async fn start(self) -> Server {
+        Server::start_in(self.folder, self.database, self.options).await
     }
 }
 

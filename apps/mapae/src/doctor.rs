@@ -2,13 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mapae_application::outbox::MessageContent;
-use mapae_application::ports::{Clock as _, Finding, MessageRenderer as _, Store, Verdict};
+use mapae_application::ports::{
+    Clock as _, Finding, MessageRenderer as _, Store, Verdict, WakeUpError, WakeUps,
+};
 use mapae_application::signing_key::SigningKeys;
-use mapae_domain::Locale;
+use mapae_domain::{Channel, Locale};
+use mapae_store_seaorm::SeaOrmStore;
 use mapae_system::{Keyring, SystemClock, SystemRng};
 use mapae_token_jwt::KeyMaker;
+use mapae_wake_redis::RedisWakeUps;
+use tokio::sync::mpsc;
 
 use crate::config::{Config, Mode};
 use crate::secret::server_secret;
@@ -29,7 +35,9 @@ pub(crate) async fn doctor(config: &Config) -> Result<(), Failure> {
         findings.push(Finding::doubtful("codes", text));
     }
     findings.push(secret(config));
-    findings.extend(database(config).await);
+    let (found, store) = database(config).await;
+    findings.extend(found);
+    findings.extend(wake_ups(config, store.as_ref()).await);
     findings.extend(words(config));
     findings.extend(senders(config).await);
     let mut bad = 0;
@@ -75,12 +83,12 @@ fn secret(config: &Config) -> Finding {
     }
 }
 
-async fn database(config: &Config) -> Vec<Finding> {
+async fn database(config: &Config) -> (Vec<Finding>, Option<SeaOrmStore>) {
     const WHAT: &str = "database";
     let file = config.database.url.strip_prefix("sqlite://").map(Path::new);
     if file.is_some_and(|file| !file.exists()) {
         let text = "there is none yet: made at the first start";
-        return vec![Finding::doubtful(WHAT, text)];
+        return (vec![Finding::doubtful(WHAT, text)], None);
     }
     let opened = async {
         let store = wire::open_store(config).await?;
@@ -89,7 +97,7 @@ async fn database(config: &Config) -> Vec<Finding> {
         Ok::<_, Failure>((store, pending))
     };
     match opened.await {
-        Err(error) => vec![Finding::bad(WHAT, with_causes(&*error))],
+        Err(error) => (vec![Finding::bad(WHAT, with_causes(&*error))], None),
         Ok((store, pending)) => {
             let schema = match pending {
                 0 => Finding::good("schema", "this release's"),
@@ -102,7 +110,7 @@ async fn database(config: &Config) -> Vec<Finding> {
             if pending == 0 {
                 findings.push(keys(config, &store).await);
             }
-            findings
+            (findings, Some(store))
         }
     }
 }
@@ -121,6 +129,52 @@ async fn keys(config: &Config, store: &dyn Store) -> Finding {
         Ok(0) => Finding::doubtful(WHAT, "there are none yet: made at the first start"),
         Ok(keys) => Finding::good(WHAT, format!("{keys}, sealed under the secret")),
         Err(error) => Finding::bad(WHAT, with_causes(&*error)),
+    }
+}
+
+/// Whether processes can wake one another. They get on without it, and so nothing of it is bad.
+async fn wake_ups(config: &Config, store: Option<&SeaOrmStore>) -> Option<Finding> {
+    const WHAT: &str = "wake-ups";
+    let poll = humantime::format_duration(config.outbox.poll.0);
+    let redis = config.redis().ok().flatten();
+    // By a name that no installation has: nobody else is woken.
+    let redis = redis.map(|server| Arc::new(RedisWakeUps::new(server, "doctor")));
+    let by = if redis.is_some() { "Redis" } else { "LISTEN and NOTIFY" };
+    let way = redis.map(|redis| redis as Arc<dyn WakeUps>);
+    let Some(way) = way.or_else(|| store?.wake_ups()) else {
+        let one_machine = config.database.url.starts_with("sqlite://");
+        let text = format!("none without redis.url: workers look every {poll}");
+        return (!one_machine).then(|| Finding::good(WHAT, text));
+    };
+    Some(match hear(&*way).await {
+        Ok(()) => Finding::good(WHAT, format!("heard, by {by}")),
+        Err(error) => {
+            let why = with_causes(&error);
+            Finding::doubtful(WHAT, format!("by {by}: {why}: workers look every {poll}"))
+        }
+    })
+}
+
+/// Listens, and sees that a wake-up is heard.
+async fn hear(way: &dyn WakeUps) -> Result<(), WakeUpError> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let (note, mut heard) = mpsc::unbounded_channel();
+    let heard = async {
+        // Who begins to listen is woken for each channel.
+        for _ in Channel::ALL {
+            heard.recv().await;
+        }
+        way.wake(Channel::Email).await?;
+        heard.recv().await;
+        Ok(())
+    };
+    // Whoever does not hear any more needs no telling.
+    let told = |channel| note.send(channel).unwrap_or_default();
+    tokio::select! {
+        error = way.listen(&told) => Err(error),
+        heard = tokio::time::timeout(PATIENCE, heard) => {
+            heard.unwrap_or_else(|_| Err(WakeUpError("nothing was heard".into())))
+        }
     }
 }
 

@@ -7,21 +7,27 @@ mod key;
 mod logging;
 mod message;
 mod metrics;
+mod portable;
 mod secret;
 mod senders;
 mod serve;
+mod traces;
 mod user;
 mod wire;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use mapae_application::ports::Untraced;
+use tokio::runtime::Runtime;
 
 use crate::config::Config;
 use crate::consent::ConsentCommand;
 use crate::key::KeyCommand;
 use crate::message::{AddressCommand, MessageCommand};
+use crate::traces::Traces;
 use crate::user::UserCommand;
 
 /// Sign-up, proof of e-mail addresses and phone numbers, log-in and tokens.
@@ -68,6 +74,22 @@ enum Command {
     /// Look at e-mail addresses whose messages did not arrive, and clear them.
     #[command(subcommand)]
     Address(AddressCommand),
+    /// Write everything that the database holds as lines of JSON, as it is at one instant: to move to
+    /// another database. What is written is as secret as the database itself.
+    Export {
+        /// A file that is not there yet, or `-` for standard output.
+        #[arg(long, short, default_value = "-")]
+        output: PathBuf,
+    },
+    /// Bring what `export` has written into an empty database, all of it or nothing. Nobody serves on
+    /// that database meanwhile.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Do all of it, and undo it in the end: whether it would succeed.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -98,11 +120,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
         print(&config.shown()?);
         return Ok(());
     }
-    logging::start(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Command::Serve { .. } | Command::Work = cli.command {
+        return run_traced(config, &cli.command, &runtime);
+    }
+    logging::start(&config.log, None)?;
     match cli.command {
-        Command::Serve { no_worker } => runtime.block_on(serve::serve(config, !no_worker)),
-        Command::Work => runtime.block_on(serve::work(&config)),
         Command::Migrate => runtime.block_on(serve::migrate(&config)),
         Command::Doctor => runtime.block_on(doctor::doctor(&config)),
         Command::Message(command) => runtime.block_on(message::message(&config, command)),
@@ -110,8 +133,27 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => runtime.block_on(user::user(&config, command)),
         Command::Consent(command) => runtime.block_on(consent::consent(&config, command)),
         Command::Address(command) => runtime.block_on(message::mark(&config, command)),
-        Command::Config | Command::Openapi => Ok(()),
+        Command::Export { output } => runtime.block_on(portable::export(&config, &output)),
+        Command::Import { file, dry_run } => {
+            runtime.block_on(portable::import(&config, &file, dry_run))
+        }
+        Command::Config | Command::Openapi | Command::Serve { .. } | Command::Work => Ok(()),
     }
+}
+
+/// Runs until the process is told to stop, with traces where they are configured.
+fn run_traced(config: Config, command: &Command, runtime: &Runtime) -> Result<(), Failure> {
+    let (traces, layer) = Traces::start(&config.traces, runtime.handle())?.unzip();
+    logging::start(&config.log, layer)?;
+    let links = traces.as_ref().map_or_else(|| Arc::new(Untraced) as _, Traces::links);
+    let ended = match command {
+        Command::Serve { no_worker } => runtime.block_on(serve::serve(config, !no_worker, links)),
+        _ => runtime.block_on(serve::work(&config, links)),
+    };
+    if let Some(traces) = traces {
+        traces.stop();
+    }
+    ended
 }
 
 fn print_openapi() -> Result<(), Failure> {

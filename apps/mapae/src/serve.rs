@@ -1,7 +1,10 @@
 //! `mapae serve`, `mapae work` and `mapae migrate`.
 
 use std::future::Future;
+use std::sync::Arc;
 
+use mapae_application::outbox::Relay;
+use mapae_application::ports::TraceLinks;
 use poem::Server;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,26 +24,34 @@ pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
 }
 
 /// Sends what the outbox holds until the process is told to stop.
-pub(crate) async fn work(config: &Config) -> Result<(), Failure> {
+pub(crate) async fn work(config: &Config, traces: Arc<dyn TraceLinks>) -> Result<(), Failure> {
     let stop = stop_signal()?;
     let store = wire::open_ready_store(config).await?;
     let public_origin = wire::public_origin(config, None)?;
-    let System { store, worker, retention, .. } =
-        wire::build(config, store, &public_origin).await?;
+    let System { store, worker, relay, retention, .. } =
+        wire::build_traced(config, store, &public_origin, traces).await?;
     tracing::info!("sending what the outbox holds");
     let (ending, ended) = watch::channel(false);
+    let relay = relay.map(|relay| tokio::spawn(relay.run(until(ended.clone()))));
     let retention = tokio::spawn(retention.run(until(ended)));
     worker.run(stop).await;
     tracing::info!("stopping");
     ending.send_replace(true);
     retention.await?;
+    if let Some(relay) = relay {
+        relay.await?;
+    }
     store.close().await?;
     Ok(())
 }
 
 /// Serves until the process is told to stop, then finishes what is under way. Sends what the outbox
 /// holds as well, unless other processes are there for that.
-pub(crate) async fn serve(config: Config, with_worker: bool) -> Result<(), Failure> {
+pub(crate) async fn serve(
+    config: Config,
+    with_worker: bool,
+    traces: Arc<dyn TraceLinks>,
+) -> Result<(), Failure> {
     let stop = stop_signal()?;
     let acceptor = TcpListener::bind(config.server.listen.clone()).into_acceptor().await?;
     let address = acceptor
@@ -51,10 +62,13 @@ pub(crate) async fn serve(config: Config, with_worker: bool) -> Result<(), Failu
     let public_origin = wire::public_origin(&config, Some(address.port()))?;
 
     let store = wire::open_ready_store(&config).await?;
-    let System { store, application, worker, keeper, retention, http } =
-        wire::build(&config, store, &public_origin).await?;
+    let System { store, application, worker, relay, keeper, retention, http } =
+        wire::build_traced(&config, store, &public_origin, traces).await?;
     let (worker_stop, stopped) = watch::channel(false);
     let keeper = tokio::spawn(keeper.run(until(stopped.clone())));
+    // Who sends nothing needs nobody to wake them, and wakes others all the same.
+    let relay = relay.map(|relay| Relay { listens: with_worker, ..relay });
+    let relay = relay.map(|relay| tokio::spawn(relay.run(until(stopped.clone()))));
     let worker = with_worker.then(|| {
         let retention = tokio::spawn(retention.run(until(stopped.clone())));
         (tokio::spawn(worker.run(until(stopped))), retention)
@@ -81,6 +95,9 @@ pub(crate) async fn serve(config: Config, with_worker: bool) -> Result<(), Failu
     if let Some((worker, retention)) = worker {
         worker.await?;
         retention.await?;
+    }
+    if let Some(relay) = relay {
+        relay.await?;
     }
     store.close().await?;
     Ok(())

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mapae_application::inbox::Inbox;
-use mapae_application::outbox::{Bell, MarketingDecision, MessageContent, Worker};
+use mapae_application::outbox::{Bell, MarketingDecision, MessageContent, Relay, Worker};
 use mapae_application::ports::{
-    Clock, Diagnose, MessageRenderer as _, MessageSealer, RenderError, SecretRng, SimpleJwtTokens,
-    Store,
+    Clock, Diagnose, HashContext, MessageRenderer as _, MessageSealer, RenderError,
+    SecretHasher as _, SecretRng, SimpleJwtTokens, Store, TraceLinks, Untraced, WakeUps,
 };
 use mapae_application::retention::Retention;
 use mapae_application::signing_key::{SigningKey as OpenedKey, SigningKeys};
@@ -22,6 +22,7 @@ use mapae_password_argon2::{Argon2Hasher, Argon2Settings};
 use mapae_store_seaorm::{SeaOrmStore, StoreSettings};
 use mapae_system::{Keyring, SystemClock, SystemRng};
 use mapae_token_jwt::{JwtSettings, JwtSimpleTokens, JwtTokens, KeyMaker, SigningKey};
+use mapae_wake_redis::RedisWakeUps;
 
 use crate::Failure;
 use crate::config::{Config, Mode, Synchronous};
@@ -33,6 +34,8 @@ pub(crate) struct System {
     pub(crate) store: SeaOrmStore,
     pub(crate) application: Arc<Application>,
     pub(crate) worker: Worker,
+    /// The way to other processes' workers, where there is one.
+    pub(crate) relay: Option<Relay>,
     pub(crate) keeper: KeyKeeper,
     pub(crate) retention: Retention,
     pub(crate) http: HttpSettings,
@@ -104,8 +107,8 @@ pub(crate) async fn open_store(config: &Config) -> Result<SeaOrmStore, Failure> 
         },
         readers: database.readers,
         connections: database.connections,
-        busy_timeout: database.timeout.0,
-        acquire_timeout: database.timeout.0,
+        transaction_pooling: database.transaction_pooling,
+        timeout: database.timeout.0,
     })
     .await?)
 }
@@ -187,11 +190,35 @@ pub(crate) fn public_origin(config: &Config, port: Option<u16>) -> Result<String
     }
 }
 
-/// Builds the system on a database of this release's schema.
+/// The way to wake other processes: by Redis where there is one, else by the database where it has
+/// one. Without either, workers look by themselves.
+fn wake_ups(
+    config: &Config,
+    store: &SeaOrmStore,
+    keyring: &Keyring,
+) -> Result<Option<Arc<dyn WakeUps>>, Failure> {
+    let Some(server) = config.redis()? else { return Ok(store.wake_ups()) };
+    // Whoever has the secret is of the installation, and its name gives nothing of it away.
+    let name = keyring.hash(HashContext::Installation, &[]);
+    let name: String = name.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Some(Arc::new(RedisWakeUps::new(server, &name))))
+}
+
+/// Builds the system, for a command that is done at once.
 pub(crate) async fn build(
     config: &Config,
     store: SeaOrmStore,
     public_origin: &str,
+) -> Result<System, Failure> {
+    build_traced(config, store, public_origin, Arc::new(Untraced)).await
+}
+
+/// Builds the system on a database of this release's schema.
+pub(crate) async fn build_traced(
+    config: &Config,
+    store: SeaOrmStore,
+    public_origin: &str,
+    traces: Arc<dyn TraceLinks>,
 ) -> Result<System, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let rng: Arc<dyn SecretRng> = Arc::new(SystemRng::new());
@@ -226,6 +253,11 @@ pub(crate) async fn build(
     let Sending { mut senders, messages, inbox } =
         sending(config, Arc::clone(&shared), public_origin).await?;
     let bell = Bell::default();
+    let relay = wake_ups(config, &store, &keyring)?.map(|wake_ups| Relay {
+        bell: bell.clone(),
+        wake_ups,
+        listens: true,
+    });
     let ports = Ports {
         store: Arc::clone(&shared),
         clock: Arc::clone(&clock),
@@ -236,6 +268,7 @@ pub(crate) async fn build(
         secrets: keyring.clone(),
         sealer: Arc::clone(&sealer),
         delivery_events: senders.events.take(),
+        traces: Arc::clone(&traces),
     };
     let application = Arc::new(Application::new(ports, config.settings()?, bell.clone()));
     let metrics = crate::metrics::settings(config, &store, &application)?;
@@ -255,6 +288,7 @@ pub(crate) async fn build(
         email,
         sms,
         bell,
+        traces,
         settings: config.worker()?,
     };
     // Whoever reads the inbox reads everyone's codes.
@@ -264,6 +298,7 @@ pub(crate) async fn build(
         store,
         application,
         worker,
+        relay,
         keeper,
         retention,
         http: HttpSettings {

@@ -13,7 +13,7 @@ fn help_names_every_command() {
     let output = mapae(&["--help"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success());
-    for command in ["serve", "migrate", "openapi", "--config"] {
+    for command in ["serve", "migrate", "export", "import", "openapi", "--config"] {
         assert!(text.contains(command), "{command}: {text}");
     }
 }

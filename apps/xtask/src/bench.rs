@@ -27,15 +27,14 @@ pub(crate) fn startup(binary: &Path) -> Result<(), Failure> {
         return Err(format!("{shown} is not there: cargo build --profile dist").into());
     }
     let folder = tempfile::tempdir()?;
-    let (mut first, _) = start(binary, folder.path())?;
-    stop(&mut first)?;
+    start(binary, folder.path(), &[])?.stop()?;
     let (mut ready, mut resting) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        let (mut server, after) = start(binary, folder.path())?;
-        ready.push(after.as_secs_f64() * 1_000.0);
+        let server = start(binary, folder.path(), &[])?;
+        ready.push(server.after.as_secs_f64() * 1_000.0);
         sleep(Duration::from_secs(1));
-        resting.push(resident_kib(server.id())? / 1_024.0);
-        stop(&mut server)?;
+        resting.push(resident_kib(server.child.id())? / 1_024.0);
+        server.stop()?;
     }
     println!("{RUNS} starts on an existing database: minimum, median, maximum");
     print("ready after", "ms", &mut ready);
@@ -53,19 +52,52 @@ pub(crate) fn print(what: &str, unit: &str, figures: &mut [f64]) {
     }
 }
 
-/// Starts the binary, and says after how long `/readyz` answered.
-fn start(binary: &Path, folder: &Path) -> Result<(Child, Duration), Failure> {
+/// A server that runs, until this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    /// Host and port.
+    pub(crate) address: String,
+    /// After how long `/readyz` answered.
+    after: Duration,
+}
+
+impl Server {
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // One that has stopped already cannot be killed, and that is all there is to say.
+        if self.child.kill().is_ok() {
+            drop(self.child.wait());
+        }
+    }
+}
+
+/// Starts the binary in a folder, by variables of its own.
+pub(crate) fn start(
+    binary: &Path,
+    folder: &Path,
+    settings: &[(&str, &str)],
+) -> Result<Server, Failure> {
     let begun = Instant::now();
-    let mut server = Command::new(binary.canonicalize()?)
+    let mut child = Command::new(binary.canonicalize()?)
         .current_dir(folder)
         .arg("serve")
         .env("MAPAE_SERVER__LISTEN", "127.0.0.1:0")
+        .envs(settings.iter().copied())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
-    let log = server.stderr.take().ok_or("no standard error")?;
+    let log = child.stderr.take().ok_or("no standard error")?;
+    let mut server = Server { child, address: String::new(), after: Duration::ZERO };
     let mut lines = BufReader::new(log).lines();
-    let address = loop {
+    server.address = loop {
         let line = lines.next().ok_or("the server ended")??;
         if let Some((_, rest)) = line.split_once("listening on http://") {
             break rest.split_whitespace().next().unwrap_or_default().to_owned();
@@ -73,15 +105,14 @@ fn start(binary: &Path, folder: &Path) -> Result<(Child, Duration), Failure> {
     };
     // What it goes on to say must be read, or it waits for a reader.
     std::thread::spawn(move || lines.for_each(drop));
-    loop {
-        if answers(&address) {
-            return Ok((server, begun.elapsed()));
-        }
+    while !answers(&server.address) {
         if begun.elapsed() > Duration::from_secs(60) {
             return Err("the server did not become ready".into());
         }
         sleep(Duration::from_millis(1));
     }
+    server.after = begun.elapsed();
+    Ok(server)
 }
 
 fn answers(address: &str) -> bool {
@@ -95,13 +126,7 @@ fn answers(address: &str) -> bool {
     ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
-fn stop(server: &mut Child) -> Result<(), Failure> {
-    Command::new("kill").args(["-TERM", &server.id().to_string()]).status()?;
-    server.wait()?;
-    Ok(())
-}
-
-fn resident_kib(process: u32) -> Result<f64, Failure> {
+pub(crate) fn resident_kib(process: u32) -> Result<f64, Failure> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
     Ok(line.split_whitespace().nth(1).ok_or("no figure")?.parse()?)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mapae_application::outbox::{Bell, Route, Worker, WorkerSettings};
-use mapae_application::ports::{Clock, MessageSealer, SecretRng, SmsSender, Store};
+use mapae_application::ports::{Clock, MessageSealer, SecretRng, SmsSender, Store, Untraced};
 use mapae_application::verification::BeginVerification;
 use mapae_application::{Application, Ports, Settings};
 use mapae_domain::Locale;
@@ -108,8 +108,8 @@ async fn system(folder: &Path, provider: &str) -> Result<(Application, Worker), 
         synchronous: Synchronous::Full,
         readers: 4,
         connections: 10,
-        busy_timeout: Duration::from_secs(5),
-        acquire_timeout: Duration::from_secs(5),
+        transaction_pooling: false,
+        timeout: Duration::from_secs(5),
     })
     .await?;
     store.migrate().await?;
@@ -129,6 +129,7 @@ async fn system(folder: &Path, provider: &str) -> Result<(Application, Worker), 
         secrets: keyring.clone(),
         sealer: Arc::clone(&sealer),
         delivery_events: None,
+        traces: Arc::new(Untraced),
     };
     let application = Application::new(ports, Settings::default(), bell.clone());
     let client = SensClient::new(
@@ -159,6 +160,7 @@ async fn system(folder: &Path, provider: &str) -> Result<(Application, Worker), 
         email: Route::new(Vec::new()),
         sms: Route::new(vec![("sens", sens)]),
         bell,
+        traces: Arc::new(Untraced),
         settings: WorkerSettings::default(),
     };
     Ok((application, worker))

@@ -3,7 +3,9 @@
 
 mod bench;
 mod bench_outbox;
+mod bench_size;
 mod deps;
+mod faults;
 mod golden;
 mod openapi;
 
@@ -22,7 +24,17 @@ cargo xtask bench startup [BINARY]
 cargo xtask bench passwords     hashes a second on every core: what bounds log-ins
                                 (cargo run --profile dist --package xtask -- bench passwords)
 cargo xtask bench outbox        messages a second on SQLite, and how soon one leaves
-                                (cargo run --profile dist --package xtask -- bench outbox)";
+                                (cargo run --profile dist --package xtask -- bench outbox)
+cargo xtask bench size [--users N] [--rounds N] [--binary PATH] [sqlite] [postgres] [mariadb]
+                                log-ins and refreshes among a million users beside the same among
+                                ten thousand, and by which index every statement finds its rows; on
+                                SQLite and on each server that MAPAE_TEST_POSTGRES_URL and
+                                MAPAE_TEST_MARIADB_URL name, or on those that are named here
+                                (of target/dist/mapae: cargo build --profile dist)
+cargo xtask faults [--short] [sqlite|postgres|mariadb …] [1|2|3|4|5|6|12-14|failover …]
+                                kills, freezes and fills up what Mapae rests on, and holds what
+                                clients were told against the database (needs cargo build, and
+                                Debian's postgresql and mariadb-server)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +48,8 @@ fn main() -> ExitCode {
         ["bench", "startup", binary] => bench::startup(Path::new(binary)),
         ["bench", "passwords"] => bench::passwords(),
         ["bench", "outbox"] => bench_outbox::outbox(),
+        ["faults", arguments @ ..] => faults::faults(arguments),
+        ["bench", "size", options @ ..] => bench_size::size(options),
         _ => Err(USAGE.into()),
     };
     match done {

@@ -149,7 +149,7 @@ impl Application {
         let by =
             DecidedBy { channel: Some(ConsentChannel::Account), address: command.client.address };
         let view = until_settled!(self.try_decide_consents(caller, &given, by).await)?;
-        self.bell.ring();
+        self.bell.ring_all();
         Ok(view)
     }
 
@@ -282,7 +282,7 @@ impl Application {
     /// What the store says.
     pub async fn remind(&self, reminder: &DueReminder) -> Result<bool, StoreError> {
         let reminded = until_settled!(self.try_remind(reminder).await)?;
-        self.bell.ring();
+        self.bell.ring_all();
         Ok(reminded)
     }
 

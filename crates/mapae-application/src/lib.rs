@@ -21,6 +21,7 @@ pub mod registration;
 pub mod retention;
 pub mod session;
 pub mod signing_key;
+pub mod trace;
 pub mod user;
 pub mod verification;
 
@@ -35,7 +36,7 @@ use mapae_domain::{
 use crate::outbox::Bell;
 use crate::ports::{
     AccessTokens, Clock, DeliveryEvents, MessageSealer, PasswordHasher, SecretHasher, SecretRng,
-    SimpleJwtTokens, Store,
+    SimpleJwtTokens, Store, TraceLinks,
 };
 use crate::session::ServiceClient;
 
@@ -103,6 +104,8 @@ pub struct Ports {
     pub sealer: Arc<dyn MessageSealer>,
     /// Reads what a provider reports by itself, where one is configured that does.
     pub delivery_events: Option<Arc<dyn DeliveryEvents>>,
+    /// Ties what is caused here to what follows from it elsewhere.
+    pub traces: Arc<dyn TraceLinks>,
 }
 
 /// The use cases.
@@ -127,6 +130,11 @@ impl Application {
     /// Hashes secrets under the server's key; for the edges that make [`idempotency`] keys.
     pub fn secret_hasher(&self) -> &dyn SecretHasher {
         &*self.ports.secrets
+    }
+
+    /// Ties spans together across processes; for the edges that requests come in by.
+    pub fn traces(&self) -> &Arc<dyn TraceLinks> {
+        &self.ports.traces
     }
 
     /// Whether the store answers.

@@ -66,7 +66,7 @@ impl Network {
 pub(crate) struct TrustedProxies(pub(crate) Arc<[Network]>);
 
 impl TrustedProxies {
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
 

@@ -21,6 +21,7 @@ mod metrics;
 mod middleware;
 mod oauth;
 mod pages;
+mod path;
 mod payload;
 mod problem;
 mod registration;
@@ -30,6 +31,7 @@ mod session;
 mod simplejwt;
 mod time;
 mod token;
+mod trace;
 mod user;
 mod verification;
 
@@ -164,17 +166,18 @@ pub fn service(
             (document, page, Route::new().nest("/", service))
         }
     };
-    let allowed = Arc::new(allow::AllowedMethods::new(
-        &document,
-        &[
-            ("/verify/email", "GET, HEAD, POST"),
-            ("/reset/password", "GET, HEAD, POST"),
-            ("/undo/contact", "GET, HEAD, POST"),
-            ("/dev/inbox", "GET, HEAD"),
-            ("/docs", "GET, HEAD"),
-            ("/metrics", "GET, HEAD"),
-        ],
-    ));
+    let mut pages = vec![
+        ("/verify/email", "GET, HEAD, POST"),
+        ("/reset/password", "GET, HEAD, POST"),
+        ("/undo/contact", "GET, HEAD, POST"),
+        ("/dev/inbox", "GET, HEAD"),
+        ("/docs", "GET, HEAD"),
+        ("/metrics", "GET, HEAD"),
+    ];
+    if settings.simplejwt.is_some() {
+        pages.extend(simplejwt::PATHS.map(|path| (path, "POST")));
+    }
+    let paths = Arc::new(path::Paths::new(&document, &pages));
     let document: Arc<str> = document.to_string().into();
     let routes = pages::docs_routes(routes, &swagger_page, document);
     let routes =
@@ -187,9 +190,14 @@ pub fn service(
         Some(metrics) => metrics::routes(routes, metrics.clone()),
         None => routes,
     };
+    let traces = trace::Traces {
+        links: Arc::clone(application.traces()),
+        proxies: client::TrustedProxies(settings.trusted_proxies.into()),
+        paths: Arc::clone(&paths),
+    };
     let routes = Arc::new(routes);
     let endpoint = poem::endpoint::make(move |request| {
-        allow::with_allow(Arc::clone(&routes), Arc::clone(&allowed), request)
+        allow::with_allow(Arc::clone(&routes), Arc::clone(&paths), request)
     });
     let origin = &settings.issuer.origin;
     let endpoint = match settings.allowed_origins.as_slice() {
@@ -201,9 +209,9 @@ pub fn service(
         .data(cookie::CookiePolicy::new(origin, &settings.allowed_origins))
         .data(service::KeysMaxAge(settings.keys_max_age))
         .data(settings.issuer)
-        .data(client::TrustedProxies(settings.trusted_proxies.into()))
+        .data(traces.proxies.clone())
         .with(CatchPanic::new().with_handler(middleware::panicked))
-        .with(middleware::Surround { rng: settings.rng });
+        .with(middleware::Surround { rng: settings.rng, traces: Arc::new(traces) });
     match settings.inbox {
         Some(inbox) => endpoint.data(inbox).boxed(),
         None => endpoint.boxed(),

@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 
 use crate::framework;
 use crate::problem::Problem;
+use crate::trace::{self, Traces};
 
 /// The header that bears a request's id, both ways.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -18,19 +19,21 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Gives each request an id, logs it, and answers whatever went wrong as a problem.
 pub(crate) struct Surround {
     pub(crate) rng: Arc<dyn SecretRng>,
+    pub(crate) traces: Arc<Traces>,
 }
 
 /// What [`Surround`] makes of an endpoint.
 pub(crate) struct Surrounded<E> {
     inner: E,
     rng: Arc<dyn SecretRng>,
+    traces: Arc<Traces>,
 }
 
 impl<E: Endpoint> Middleware<E> for Surround {
     type Output = Surrounded<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        Surrounded { inner, rng: Arc::clone(&self.rng) }
+        Surrounded { inner, rng: Arc::clone(&self.rng), traces: Arc::clone(&self.traces) }
     }
 }
 
@@ -47,7 +50,9 @@ impl<E: Endpoint> Endpoint for Surrounded<E> {
         let path = request.uri().path().to_owned();
         #[expect(clippy::disallowed_methods, reason = "measures, and decides nothing")]
         let begun = std::time::Instant::now();
-        let span = tracing::info_span!("request", id, method = %request.method(), path);
+        let traced = self.traces.begin(&request);
+        let trace_id = self.traces.id(&traced);
+        let span = tracing::info_span!("request", id, method = %request.method(), path, trace_id);
         let answered = async {
             tracing::trace!("asked");
             let (response, operation) = match self.inner.call(request).await {
@@ -63,6 +68,7 @@ impl<E: Endpoint> Endpoint for Surrounded<E> {
             };
             let status = response.status();
             count(operation, status, begun.elapsed());
+            trace::answered(&traced, status);
             if status.is_server_error() {
                 tracing::warn!(status = status.as_u16(), "answered");
             } else {
@@ -70,7 +76,7 @@ impl<E: Endpoint> Endpoint for Surrounded<E> {
             }
             response
         };
-        let mut response = answered.instrument(span).await;
+        let mut response = answered.instrument(span).instrument(traced.clone()).await;
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, id);

@@ -26,20 +26,32 @@ pub struct SimpleJwtSettings {
 }
 
 /// The paths.
+pub(crate) const PATHS: [&str; 7] = [
+    "/api/token/",
+    "/api/token/refresh/",
+    "/api/token/verify/",
+    "/api/token/blacklist/",
+    "/api-token-auth/",
+    "/api-token-refresh/",
+    "/api-token-verify/",
+];
+
+/// Adds the paths to the routes.
 pub(crate) fn routes(routes: Route, settings: &SimpleJwtSettings) -> Route {
     let field: Arc<str> = settings.username_field.as_str().into();
     let log_in = move |older| {
         let field = Arc::clone(&field);
         only_post(move |request| log_in(request, Arc::clone(&field), older))
     };
+    let [token, renew, check, end, older_token, older_renew, older_check] = PATHS;
     routes
-        .at("/api/token/", log_in(false))
-        .at("/api/token/refresh/", only_post(refresh))
-        .at("/api/token/verify/", only_post(verify))
-        .at("/api/token/blacklist/", only_post(blacklist))
-        .at("/api-token-auth/", log_in(true))
-        .at("/api-token-refresh/", only_post(older_refresh))
-        .at("/api-token-verify/", only_post(older_verify))
+        .at(token, log_in(false))
+        .at(renew, only_post(refresh))
+        .at(check, only_post(verify))
+        .at(end, only_post(blacklist))
+        .at(older_token, log_in(true))
+        .at(older_renew, only_post(older_refresh))
+        .at(older_check, only_post(older_verify))
 }
 
 /// An endpoint that takes `POST` alone.

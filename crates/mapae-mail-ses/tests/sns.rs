@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mapae_application::outbox::Bell;
-use mapae_application::ports::{DeliveryEvents as _, EventRefused, Store as _};
+use mapae_application::ports::{DeliveryEvents as _, EventRefused, Store as _, Untraced};
 use mapae_application::{Application, Ports, Settings};
 use mapae_domain::outbox::DeliveryReport;
 use mapae_domain::{Deliverability, DeliveryReason, DeliveryStatus, MessageId};
@@ -294,6 +294,7 @@ fn application(store: &MemoryStore) -> (Application, SetClock) {
         secrets: Arc::new(FakeSecretHasher::new([2; 32])),
         sealer: Arc::new(FakeSealer::new([3; 32])),
         delivery_events: Some(Arc::new(events)),
+        traces: Arc::new(Untraced),
     };
     (Application::new(ports, Settings::default(), Bell::default()), clock)
 }

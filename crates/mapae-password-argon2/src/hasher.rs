@@ -5,9 +5,11 @@ use std::time::Duration;
 use argon2::{Algorithm, Argon2, Block, Version};
 use async_trait::async_trait;
 use mapae_application::ports::{PasswordCheck, PasswordHashError, PasswordHasher, SecretRng};
+use mapae_application::trace::TARGET;
 use mapae_domain::{Password, PasswordHash};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use crate::params::{Argon2Settings, InvalidSettings, Params};
@@ -74,7 +76,8 @@ impl Argon2Hasher {
         self.queue
             .push(job)
             .map_err(|_| PasswordHashError::Overloaded { retry_after: RETRY_AFTER })?;
-        computed.await.ok().flatten().ok_or(PasswordHashError::Failed)
+        let span = tracing::info_span!(target: TARGET, "password.hash");
+        computed.instrument(span).await.ok().flatten().ok_or(PasswordHashError::Failed)
     }
 
     fn draw_salt(&self) -> Vec<u8> {

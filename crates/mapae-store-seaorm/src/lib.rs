@@ -21,6 +21,7 @@ mod error;
 mod idempotency;
 mod inbox;
 mod outbox;
+mod portable;
 mod registration;
 mod retention;
 #[doc(hidden)]
@@ -30,5 +31,7 @@ mod signing_key;
 mod transaction;
 mod user;
 mod verification;
+mod wake_up;
 
 pub use connection::{ConnectError, SeaOrmStore, StoreSettings, Synchronous};
+pub use portable::{ExportError, ImportError, LineFault, Tally};

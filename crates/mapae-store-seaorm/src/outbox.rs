@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+
 use async_trait::async_trait;
 use mapae_application::ports::StoreError;
 use mapae_application::ports::store::{OutboxDepth, OutboxFilter, OutboxReads, OutboxWrites};
@@ -174,15 +176,23 @@ impl OutboxReads for Transaction {
     }
 
     async fn messages(&mut self, filter: &OutboxFilter) -> Result<Vec<OutboxMessage>, StoreError> {
-        let mut query = Entity::find()
-            .filter(Column::Status.is_in(filter.statuses.iter().map(|status| status.as_str())))
-            .order_by_desc(Column::UpdatedAt)
-            .order_by_desc(Column::Id)
-            .limit(u64::from(filter.limit));
-        if let Some(before) = filter.before {
-            query = query.filter(Column::UpdatedAt.lt(before.as_micros()));
+        // A status after the other, each in the order of its index: for several at once MariaDB would
+        // rather look through every message there is.
+        let mut rows = Vec::new();
+        for status in &filter.statuses {
+            let mut query = Entity::find()
+                .filter(Column::Status.eq(status.as_str()))
+                .order_by_desc(Column::UpdatedAt)
+                .order_by_desc(Column::Id)
+                .limit(u64::from(filter.limit));
+            if let Some(before) = filter.before {
+                query = query.filter(Column::UpdatedAt.lt(before.as_micros()));
+            }
+            rows.extend(query.all(&self.0).await.map_err(store_error)?);
         }
-        let rows = query.all(&self.0).await.map_err(store_error)?;
+        rows.sort_unstable_by_key(|row| Reverse((row.updated_at, row.id)));
+        rows.dedup_by_key(|row| row.id);
+        rows.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
         rows.into_iter().map(from_row).collect()
     }
 }

@@ -1,18 +1,89 @@
+use std::future::Future;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use mapae_application::ports::{ReadView, StoreError, UnitOfWork};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait as _, DatabaseTransaction, DbBackend,
-    EntityTrait, IntoActiveModel, QueryTrait as _,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, ExecResult, IntoActiveModel, QueryResult, QueryTrait as _, RuntimeErr, Statement,
 };
+use tracing::Span;
 
 use crate::error::store_error;
 
 /// Every repository over one transaction. Dropped, it is rolled back.
 ///
 /// A view is one of a connection that only reads, so the type that both share cannot write through
-/// it.
-pub(crate) struct Transaction(pub(crate) DatabaseTransaction);
+/// it. The span lasts as long as it does.
+pub(crate) struct Transaction(pub(crate) Bounded, pub(crate) Span);
+
+/// A transaction that waits for its database for so long, at each statement and at its commit, and
+/// no longer: one that has stopped to answer keeps its connections, and would keep whoever asks.
+///
+/// What became of a statement that was not waited for nobody knows. It is undone with the
+/// transaction; of a commit its caller learns by asking again.
+pub(crate) struct Bounded {
+    transaction: DatabaseTransaction,
+    patience: Duration,
+}
+
+/// Waits for the database for so long.
+///
+/// # Errors
+/// What the database says, or that it said nothing.
+pub(crate) async fn bounded<T>(
+    patience: Duration,
+    asked: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    let no_answer =
+        || DbErr::Conn(RuntimeErr::Internal("the database did not answer in time".to_owned()));
+    tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err(no_answer()))
+}
+
+impl Bounded {
+    /// Begins one, by a future that does.
+    ///
+    /// # Errors
+    /// What the database says, or that it said nothing.
+    pub(crate) async fn begin(
+        patience: Duration,
+        begun: impl Future<Output = Result<DatabaseTransaction, DbErr>>,
+    ) -> Result<Self, DbErr> {
+        Ok(Self { transaction: bounded(patience, begun).await?, patience })
+    }
+
+    /// Ends it, and takes nothing back.
+    ///
+    /// # Errors
+    /// What the database says, or that it said nothing.
+    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+        bounded(self.patience, self.transaction.commit()).await
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Bounded {
+    fn get_database_backend(&self) -> DbBackend {
+        self.transaction.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        bounded(self.patience, self.transaction.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        bounded(self.patience, self.transaction.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        bounded(self.patience, self.transaction.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        bounded(self.patience, self.transaction.query_all_raw(statement)).await
+    }
+}
 
 /// What MariaDB does with a row that is there: nothing, but for a mark in its answer. It locks the row
 /// for changing then, as an error would not: those who wait for it do so in a line, not in a circle.
@@ -57,6 +128,9 @@ impl ReadView for Transaction {}
 #[async_trait]
 impl UnitOfWork for Transaction {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.0.commit().await.map_err(store_error)
+        let Self(transaction, span) = *self;
+        transaction.commit().await.map_err(store_error)?;
+        span.record("outcome", "committed");
+        Ok(())
     }
 }

@@ -25,7 +25,7 @@ pub struct Keyring {
 
 /// The contexts of keyed hashes, each with the name that its key is derived by. The names are for
 /// good: what is stored depends on them.
-const CONTEXTS: [(HashContext, &[u8]); 11] = [
+const CONTEXTS: [(HashContext, &[u8]); 13] = [
     (HashContext::Code, b"mapae hash: code"),
     (HashContext::LinkKey, b"mapae hash: link key"),
     (HashContext::RegistrationToken, b"mapae hash: registration token"),
@@ -37,6 +37,8 @@ const CONTEXTS: [(HashContext, &[u8]); 11] = [
     (HashContext::DeliveryEvent, b"mapae hash: delivery event"),
     (HashContext::ClientSecret, b"mapae hash: client secret"),
     (HashContext::CsrfToken, b"mapae hash: csrf token"),
+    (HashContext::Installation, b"mapae hash: installation"),
+    (HashContext::Export, b"mapae hash: export"),
 ];
 
 /// Where the key of a context stands.
@@ -53,6 +55,8 @@ const fn index(context: HashContext) -> usize {
         HashContext::DeliveryEvent => 8,
         HashContext::ClientSecret => 9,
         HashContext::CsrfToken => 10,
+        HashContext::Installation => 11,
+        HashContext::Export => 12,
     }
 }
 
@@ -185,7 +189,7 @@ mod tests {
     }
 
     /// Computed by another implementation of RFC 5869 and RFC 2104.
-    const GOLDEN: [&str; 11] = [
+    const GOLDEN: [&str; 13] = [
         "8c677a42dfebaa21",
         "a63a87607a6d5b20",
         "da934c7cf3f14ad8",
@@ -197,6 +201,8 @@ mod tests {
         "6b297e75892d6610",
         "c98f4902f915b18a",
         "1d262f73687e224b",
+        "c89331c1f966d4b3",
+        "989f94cfe2eaa65c",
     ];
 
     #[test]

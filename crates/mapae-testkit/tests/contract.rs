@@ -130,6 +130,12 @@ mod inbox {
     }
 }
 
+mod wake_up {
+    use mapae_testkit::fake::MemoryWakeUps;
+
+    mapae_testkit::wake_ups_contract! { Some((MemoryWakeUps::new().processes(), ())) }
+}
+
 mod renderer {
     use std::sync::Arc;
 

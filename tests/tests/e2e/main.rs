@@ -14,6 +14,7 @@ mod metrics;
 mod oauth;
 mod operation;
 mod outbox;
+mod portable;
 mod provider;
 mod race;
 mod readme;
@@ -25,7 +26,9 @@ mod sending;
 mod session;
 mod simplejwt;
 mod token;
+mod traces;
 mod verification;
+mod wake_up;
 mod withdrawal;
 
 use mapae_e2e::{Answer, Server};

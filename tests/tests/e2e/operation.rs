@@ -50,6 +50,7 @@ async fn a_wrong_setting_is_named_and_its_value_is_not_shown() {
         ("SECRET_FILE", "/nonexistent", "MAPAE_SECRET_FILE"),
         ("LOG__LEVEL", "mapae=planted-value", "log.level"),
         ("DATABASE__URL", "oracle://planted-value", "database.url"),
+        ("REDIS__URL", "http://planted-value", "redis.url"),
     ];
     for (variable, value, named) in table {
         let (ended_well, _, error) = Server::run(&["serve"], &[(variable, value)]).await;

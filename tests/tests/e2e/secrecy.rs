@@ -29,7 +29,7 @@ async fn no_log_shows_a_code_key_token_password_address_or_number() {
 }
 
 /// Everything that people and programs do, well and badly; gives what no log may show.
-async fn every_flow(server: &Server) -> Vec<String> {
+pub(crate) async fn every_flow(server: &Server) -> Vec<String> {
     let (email, phone, password) =
         ("plantedaddress@secret.example", "+821098712345", "planted pass phrase");
     let mut planted = vec![

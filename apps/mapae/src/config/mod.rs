@@ -25,10 +25,12 @@ use mapae_domain::user::PasswordPolicy;
 use mapae_domain::{Region, RegistrationPolicy, SessionPolicy, VerificationPolicy};
 use mapae_http::Network;
 use mapae_token_jwt::Algorithm;
+use mapae_wake_redis::RedisServer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::logging::LogConfig;
+use crate::traces::TracesConfig;
 
 /// The configuration file that is read where none is named.
 const DEFAULT_FILE: &str = "mapae.toml";
@@ -36,7 +38,7 @@ const DEFAULT_FILE: &str = "mapae.toml";
 const NOT_SETTINGS: [&str; 3] = ["config", "test_", "e2e_"];
 
 /// Settings that are text, whatever a variable's value looks like.
-const TEXTS: [&str; 24] = [
+const TEXTS: [&str; 28] = [
     "secret",
     "public_origin",
     "messages.service_name",
@@ -59,6 +61,10 @@ const TEXTS: [&str; 24] = [
     "sms.alimtalk.template",
     "tokens.audience",
     "metrics.token",
+    "redis.url",
+    "traces.endpoint",
+    "traces.authorization",
+    "traces.service_name",
     "simplejwt.signing_key",
     "simplejwt.username_field",
 ];
@@ -148,7 +154,7 @@ impl Serialize for ConfigSecret {
     }
 }
 
-/// A database's URL without the password that it may bear.
+/// A server's URL without the password that it may bear.
 fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => {
@@ -198,7 +204,11 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) password: PasswordConfig,
     #[serde(default)]
+    pub(crate) redis: RedisConfig,
+    #[serde(default)]
     pub(crate) metrics: MetricsConfig,
+    #[serde(default)]
+    pub(crate) traces: TracesConfig,
     #[serde(default)]
     pub(crate) log: LogConfig,
 }
@@ -243,7 +253,9 @@ pub(crate) struct DatabaseConfig {
     pub(crate) readers: u32,
     /// How many connections a process has to a server.
     pub(crate) connections: u32,
-    /// How long to wait for a turn at the database before the answer is 503.
+    /// Whether a pooler stands before PostgreSQL that hands out connections by the transaction.
+    pub(crate) transaction_pooling: bool,
+    /// How long the database is waited for: for a turn, and for an answer. Then the answer is 503.
     pub(crate) timeout: Length,
 }
 
@@ -265,7 +277,8 @@ impl Default for DatabaseConfig {
             migrate: true,
             readers: 4,
             connections: 10,
-            timeout: Length(Duration::from_secs(5)),
+            transaction_pooling: false,
+            timeout: Length(Duration::from_millis(2_500)),
         }
     }
 }
@@ -450,6 +463,15 @@ impl Default for SimpleJwtConfig {
     }
 }
 
+/// `[redis]`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RedisConfig {
+    /// `redis://user:password@host/0`, or `rediss://` with TLS; no Redis where it is empty.
+    #[serde(serialize_with = "without_password")]
+    pub(crate) url: String,
+}
+
 /// `[metrics]`.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -541,8 +563,10 @@ impl Config {
             check_origin("server.allowed_origins", origin, self.mode)?;
         }
         self.check_simplejwt()?;
+        self.traces.check(self.mode)?;
         self.signing_keys()?;
         self.retention()?;
+        self.redis()?;
         self.settings()?;
         self.algorithm()?;
         Ok(self)
@@ -668,6 +692,15 @@ impl Config {
         let senders = self.mail.senders.len().max(self.sms.senders.len());
         let worker = self.outbox.worker(senders)?;
         Ok(WorkerSettings { sms_daily_limit: self.sms.daily_limit, ..worker })
+    }
+
+    /// Redis, where there is one.
+    pub(crate) fn redis(&self) -> Result<Option<RedisServer>, ConfigError> {
+        if self.redis.url.is_empty() {
+            return Ok(None);
+        }
+        let server = RedisServer::parse(&self.redis.url);
+        server.map(Some).map_err(|why| ConfigError::Invalid(format!("redis.url {why}")))
     }
 
     /// How long what is over is kept.

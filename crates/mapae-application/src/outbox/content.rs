@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::ports::{MessageSealer, Unsealable};
+use crate::trace::TraceParent;
 
 /// What a message tells its reader. It becomes words when it is sent.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -124,6 +125,10 @@ pub(crate) struct Envelope {
     to: String,
     locale: String,
     pub(crate) content: MessageContent,
+    /// The span that caused it, as `traceparent`; none where nothing was traced, and in messages of
+    /// earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
 }
 
 impl Envelope {
@@ -133,7 +138,17 @@ impl Envelope {
             to: to.as_str().to_owned(),
             locale: locale.as_str().to_owned(),
             content,
+            cause: None,
         }
+    }
+
+    /// The same, caused by that span.
+    pub(crate) fn caused_by(self, cause: Option<TraceParent>) -> Self {
+        Self { cause: cause.map(|cause| cause.to_string()), ..self }
+    }
+
+    pub(crate) fn cause(&self) -> Option<TraceParent> {
+        TraceParent::parse(self.cause.as_deref()?)
     }
 
     pub(crate) fn seal(&self, sealer: &dyn MessageSealer, id: MessageId) -> Vec<u8> {

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use mapae_domain::outbox::{Circuit, CircuitPolicy, DeliveryReport, Room, SendOutcome};
 use mapae_domain::{DeliveryReason, Timestamp};
+use tracing::{Instrument as _, field};
 
 use crate::ports::{
     Clock, EmailSender, OutgoingEmail, OutgoingSms, SendError, SendReceipt, SmsSender,
 };
+use crate::trace::TARGET;
 
 /// How long a sender is left alone that does not work until somebody mends it.
 const UNTIL_MENDED: Duration = Duration::from_secs(60);
@@ -94,10 +96,19 @@ impl<S: ?Sized> Route<S> {
                 outcome.wait(until);
                 continue;
             }
-            let answer = tokio::time::timeout(limits.timeout, hand_over(&lane.sender)).await;
-            let answer = answer.unwrap_or_else(|_| {
+            let span = tracing::info_span!(
+                target: TARGET,
+                "message.hand_over",
+                otel.kind = "client",
+                sender = lane.name,
+                outcome = field::Empty,
+            );
+            let answer = tokio::time::timeout(limits.timeout, hand_over(&lane.sender));
+            let answer = answer.instrument(span.clone()).await.unwrap_or_else(|_| {
                 Err(SendError::Unanswered("it took longer than a send may".to_owned()))
             });
+            span.record("outcome", name(&answer));
+            drop(span);
             let now = clock.now();
             lane.learn(&answer, began, now);
             match answer {
@@ -213,6 +224,20 @@ impl<S: ?Sized> Lane<S> {
             Err(error) => tracing::warn!(sender, %error, "a message was not taken"),
             Ok(_) => {}
         }
+    }
+}
+
+/// What a span calls a sender's answer.
+fn name(answer: &Result<SendReceipt, SendError>) -> &'static str {
+    match answer {
+        Ok(_) => "taken",
+        Err(SendError::Refused { .. }) => "refused",
+        Err(SendError::Temporary(_)) => "failed",
+        Err(SendError::Unanswered(_)) => "unanswered",
+        Err(SendError::Deferred(_)) => "deferred",
+        Err(SendError::Throttled { .. }) => "throttled",
+        Err(SendError::Broken(_)) => "broken",
+        Err(SendError::Unsuited(_)) => "unsuited",
     }
 }
 

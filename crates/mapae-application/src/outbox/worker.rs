@@ -7,39 +7,20 @@ use mapae_domain::outbox::{Lease, Room, SendOutcome};
 use mapae_domain::{
     Channel, Contact, DeliveryReason, OutboxMessage, RetryPolicy, Timestamp, VerificationPolicy,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
+use tracing::{Instrument as _, Span, field};
 
 use super::event::address_hash;
 use super::route::Limits;
-use super::{Envelope, MessageContent, Route};
+use super::{Bell, Envelope, MessageContent, Route};
 use crate::error::until_settled;
 use crate::ports::store::SendAllowance;
 use crate::ports::{
     Clock, EmailSender, HashContext, MessageRenderer, MessageSealer, OutgoingEmail, OutgoingSms,
-    SecretHasher, SecretRng, SmsSender, Store, StoreError,
+    SecretHasher, SecretRng, SmsSender, Store, StoreError, TraceCaller, TraceLinks,
 };
-
-/// Wakes the worker of this process when a message was committed, so that it leaves at once.
-#[derive(Clone, Default)]
-pub struct Bell(Arc<[Notify; 2]>);
-
-impl Bell {
-    /// Says that a message was committed.
-    pub fn ring(&self) {
-        for channel in self.0.iter() {
-            channel.notify_one();
-        }
-    }
-
-    async fn rung(&self, channel: Channel) {
-        let [email, sms] = &*self.0;
-        match channel {
-            Channel::Email => email.notified().await,
-            Channel::Sms => sms.notified().await,
-        }
-    }
-}
+use crate::trace::TARGET;
 
 /// The numbers of a worker.
 #[derive(Debug, Clone)]
@@ -50,7 +31,7 @@ pub struct WorkerSettings {
     pub send_timeout: Duration,
     /// How long a lease holds: longer than all senders of a channel together may take.
     pub lease: Duration,
-    /// How long the worker sleeps at the most before it looks for messages of other processes.
+    /// How long the worker sleeps at the most before it looks for messages that nobody woke it for.
     pub poll: Duration,
     /// How long messages under way may take to finish once the worker is told to stop.
     pub grace: Duration,
@@ -93,8 +74,11 @@ pub struct Worker {
     pub email: Route<dyn EmailSender>,
     /// Sends short messages.
     pub sms: Route<dyn SmsSender>,
-    /// Rung when a message was committed in this process.
+    /// Rung when a message was committed: in this process, or in another that a
+    /// [`Relay`](super::Relay) hears.
     pub bell: Bell,
+    /// Ties a send to the request that caused it.
+    pub traces: Arc<dyn TraceLinks>,
     /// The worker's numbers.
     pub settings: WorkerSettings,
 }
@@ -320,6 +304,36 @@ impl Worker {
     async fn send(&self, message: &OutboxMessage) -> Result<SendOutcome, Unsent> {
         let id = message.id();
         let envelope = Envelope::open(&*self.sealer, id, &message.record().sealed)?;
+        let span = self.begin_span(message, &envelope);
+        let sent = self.send_opened(message, envelope).instrument(span.clone()).await;
+        tell(&span, &sent);
+        sent
+    }
+
+    /// A span for a try, in the trace of the request that caused the message.
+    fn begin_span(&self, message: &OutboxMessage, envelope: &Envelope) -> Span {
+        let channel = message.record().channel.as_str();
+        let span = tracing::info_span!(
+            target: TARGET,
+            "message.send",
+            otel.kind = "consumer",
+            channel,
+            sender = field::Empty,
+            outcome = field::Empty,
+        );
+        if let Some(cause) = envelope.cause() {
+            // It was sealed by this installation.
+            self.traces.follow(&span, &cause, TraceCaller::Trusted);
+        }
+        span
+    }
+
+    async fn send_opened(
+        &self,
+        message: &OutboxMessage,
+        envelope: Envelope,
+    ) -> Result<SendOutcome, Unsent> {
+        let id = message.id();
         let recipient = envelope.recipient()?;
         let address = address_hash(&*self.secrets, &recipient);
         let deliverability = self.store.read().await?.deliverability(&address).await?;
@@ -420,6 +434,23 @@ fn log(message: &OutboxMessage) {
     metrics::counter!("mapae_sends_total", "channel" => channel, "sender" => sender, "outcome" => status)
         .increment(1);
     tracing::info!(message = %id, channel, status, reason, tries, sender = record.sender, "message tried");
+}
+
+/// Tells a span what came of a try.
+fn tell(span: &Span, sent: &Result<SendOutcome, Unsent>) {
+    let outcome = match sent {
+        Ok(SendOutcome::Sent { sender, .. }) => {
+            if let Some(sender) = sender {
+                span.record("sender", sender.as_str());
+            }
+            "sent"
+        }
+        Ok(SendOutcome::Refused(_)) | Err(Unsent::Never { .. }) => "refused",
+        Ok(SendOutcome::Temporary) => "failed",
+        Ok(SendOutcome::Postponed { .. }) | Err(Unsent::Store(_)) => "postponed",
+        Ok(SendOutcome::Unanswered { .. }) => "unanswered",
+    };
+    span.record("outcome", outcome);
 }
 
 /// Why no sender was asked.

@@ -12,6 +12,8 @@ pub mod sender;
 pub mod simplejwt;
 pub mod store;
 pub mod tokens;
+pub mod trace;
+pub mod wake_up;
 
 pub use clock::{Clock, SecretRng};
 pub use diagnosis::{Diagnose, Finding, Verdict};
@@ -25,3 +27,5 @@ pub use sender::{
 pub use simplejwt::{SimpleJwtClaims, SimpleJwtTokens, SimpleJwtUse};
 pub use store::{ReadView, Store, StoreError, UnitOfWork};
 pub use tokens::{AccessTokens, SigningKeyMaker, SigningKeyRecord, TokenError, TokenSigningError};
+pub use trace::{TraceCaller, TraceLinks, Untraced};
+pub use wake_up::{WakeUpError, WakeUps};

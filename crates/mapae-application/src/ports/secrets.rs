@@ -28,6 +28,10 @@ pub enum HashContext {
     IdempotencyKey,
     /// A request's content, to compare a repeat with.
     RequestContent,
+    /// The name of the installation, where it shares a server with others.
+    Installation,
+    /// What an installation's whole state is written to, line by line.
+    Export,
 }
 
 /// Hashes secrets under the server's secret.

@@ -94,7 +94,9 @@ impl Application {
             None => None,
         };
         let view = until_settled!(self.try_register(&parsed, password_hash.as_ref()).await)?;
-        self.bell.ring();
+        for verification in &view.verifications {
+            self.bell.ring(verification.channel);
+        }
         Ok(view)
     }
 

@@ -110,7 +110,7 @@ impl Application {
             self.parse_contact(channel, &command.to).map_err(|reason| invalid("to", reason))?;
         let key = command.idempotency.as_ref();
         let view = until_settled!(self.try_change_contact(caller, &contact, key).await)?;
-        self.bell.ring();
+        self.bell.ring(view.channel);
         Ok(view)
     }
 
@@ -293,7 +293,7 @@ impl Application {
             };
             attempt.await
         })?;
-        self.bell.ring();
+        self.bell.ring_all();
         Ok(())
     }
 
@@ -308,7 +308,7 @@ impl Application {
         client: &SessionClient,
     ) -> Result<User, ContactError> {
         let user = until_settled!(self.try_choose_primary_contact(caller, id, client).await)?;
-        self.bell.ring();
+        self.bell.ring_all();
         Ok(user)
     }
 
@@ -347,7 +347,7 @@ impl Application {
         let key = parse_link_key(key).ok_or(UndoContactError::NotFound)?;
         let hash = self.hash_undo(&key);
         until_settled!(self.try_undo(&hash, client).await)?;
-        self.bell.ring();
+        self.bell.ring_all();
         Ok(())
     }
 

@@ -118,7 +118,7 @@ impl Application {
         self.note(&mut *work, kind, id, Some(session.id()), client, now).await?;
         self.queue_notice(&mut *work, &user, Notice::PasswordChanged, now).await?;
         work.commit().await?;
-        self.bell.ring();
+        self.bell.ring_all();
         tracing::info!(user = %id, session = %session.id(), "password changed");
         Ok(())
     }

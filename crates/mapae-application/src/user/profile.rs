@@ -83,7 +83,9 @@ impl Application {
         let username = username.as_ref();
         let user =
             until_settled!(self.try_change_profile(caller, username, &change, client).await)?;
-        self.bell.ring();
+        if username.is_some() {
+            self.bell.ring_all();
+        }
         Ok(user)
     }
 

@@ -140,7 +140,7 @@ impl Application {
             return Err(RequestResetError::Invalid(vec![error]));
         };
         let view = until_settled!(self.try_request_reset(&name, &command).await)?;
-        self.bell.ring();
+        self.bell.ring_all();
         Ok(view)
     }
 
@@ -269,7 +269,7 @@ impl Application {
         until_settled!(self.try_reset(&command, None).await)?;
         let hash = self.ports.passwords.hash(new).await?;
         until_settled!(self.try_reset(&command, Some(&hash)).await)?;
-        self.bell.ring();
+        self.bell.ring_all();
         Ok(())
     }
 

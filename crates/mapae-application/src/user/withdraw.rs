@@ -30,7 +30,7 @@ impl Application {
     /// [`WithdrawError`]; nothing has changed then.
     pub async fn withdraw(&self, caller: &Authenticated) -> Result<(), WithdrawError> {
         until_settled!(self.try_withdraw(caller).await)?;
-        self.bell.ring();
+        self.bell.ring_all();
         self.purge_after_erasure().await;
         Ok(())
     }

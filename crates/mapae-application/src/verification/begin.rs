@@ -69,7 +69,7 @@ impl Application {
     ) -> Result<VerificationView, BeginVerificationError> {
         let parsed = self.parse_begin(command).map_err(BeginVerificationError::Invalid)?;
         let view = until_settled!(self.try_begin(&parsed).await)?;
-        self.bell.ring();
+        self.bell.ring(view.channel);
         Ok(view)
     }
 

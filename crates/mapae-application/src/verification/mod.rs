@@ -191,7 +191,8 @@ impl Application {
         locale: Locale,
         content: MessageContent,
     ) -> Vec<u8> {
-        Envelope::new(to, locale, content).seal(&*self.ports.sealer, id)
+        let cause = self.ports.traces.current();
+        Envelope::new(to, locale, content).caused_by(cause).seal(&*self.ports.sealer, id)
     }
 }
 

@@ -1,7 +1,7 @@
 use mapae_domain::verification::{Proof, ProofRefused};
 use mapae_domain::{
-    Code, ContactId, InvalidValue, Purpose, Registration, Timestamp, UserContact, Verification,
-    VerificationId,
+    Code, ContactId, InvalidValue, Purpose, Registration, SecretHash, Timestamp, UserContact,
+    Verification, VerificationId,
 };
 use zeroize::Zeroizing;
 
@@ -64,8 +64,7 @@ impl Application {
         command: CheckVerification,
     ) -> Result<VerificationView, ProveError> {
         let view = until_settled!(self.try_check(&command).await)?;
-        // Whoever held a contact before is told.
-        self.bell.ring();
+        self.ring_after(&view);
         Ok(view)
     }
 
@@ -77,20 +76,27 @@ impl Application {
     pub async fn confirm_verification(&self, key: &str) -> Result<VerificationView, ProveError> {
         let key = parse_link_key(key).ok_or(ProveError::NotFound)?;
         let link = self.hash_link(&key);
-        until_settled!({
-            let now = self.now();
-            let attempt = async {
-                let mut work = self.ports.store.begin().await?;
-                let verification = work.lock_verification_by_link(&link).await?;
-                let verification =
-                    verification.filter(|found| !is_apart(found)).ok_or(ProveError::NotFound)?;
-                let (work, view, _) =
-                    self.prove(work, verification, Proof::Link(link), now).await?;
-                work.commit().await?;
-                Ok(view)
-            };
-            attempt.await
-        })
+        let view = until_settled!(self.try_confirm(link).await)?;
+        self.ring_after(&view);
+        Ok(view)
+    }
+
+    /// Whoever held a contact before is told that it changed.
+    fn ring_after(&self, proved: &VerificationView) {
+        if proved.purpose == Purpose::ContactChange {
+            self.bell.ring_all();
+        }
+    }
+
+    async fn try_confirm(&self, link: SecretHash) -> Result<VerificationView, ProveError> {
+        let now = self.now();
+        let mut work = self.ports.store.begin().await?;
+        let verification = work.lock_verification_by_link(&link).await?;
+        let verification =
+            verification.filter(|found| !is_apart(found)).ok_or(ProveError::NotFound)?;
+        let (work, view, _) = self.prove(work, verification, Proof::Link(link), now).await?;
+        work.commit().await?;
+        Ok(view)
     }
 
     async fn try_check(&self, command: &CheckVerification) -> Result<VerificationView, ProveError> {

@@ -50,7 +50,7 @@ impl Application {
         command: ResendVerification,
     ) -> Result<VerificationView, ResendError> {
         let view = until_settled!(self.try_resend(&command).await)?;
-        self.bell.ring();
+        self.bell.ring(view.channel);
         Ok(view)
     }
 

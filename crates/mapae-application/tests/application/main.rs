@@ -11,7 +11,9 @@ mod registration;
 mod session;
 mod signing_key;
 mod simplejwt;
+mod trace;
 mod verification;
+mod wake_up;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,7 +32,7 @@ use mapae_application::{Application, Ports, Settings};
 use mapae_domain::session::SessionClient;
 use mapae_domain::{Contact, EmailAddress, Locale, PhoneNumber, Region, VerificationId};
 use mapae_testkit::fake::{
-    FakeHasher, FakeRenderer, FakeSealer, FakeSecretHasher, FakeTokens, MemoryStore,
+    FakeHasher, FakeRenderer, FakeSealer, FakeSecretHasher, FakeTokens, FakeTraces, MemoryStore,
     RecordingEmailSender, RecordingSmsSender, SequenceRng, SetClock, code_in,
 };
 use zeroize::Zeroizing;
@@ -49,6 +51,7 @@ struct World {
     second: RecordingEmailSender,
     texts: RecordingSmsSender,
     events: Arc<FakeEvents>,
+    traces: FakeTraces,
     worker: Arc<Worker>,
 }
 
@@ -76,7 +79,7 @@ impl World {
         let rng = Arc::new(SequenceRng::new(7));
         let sealer = Arc::new(FakeSealer::new([3; 32]));
         let secrets = Arc::new(FakeSecretHasher::new([2; 32]));
-        let bell = Bell::default();
+        let (bell, traces) = (Bell::default(), FakeTraces::default());
         let ports = Ports {
             store: Arc::new(store.clone()),
             clock: Arc::new(clock.clone()),
@@ -87,6 +90,7 @@ impl World {
             secrets: secrets.clone(),
             sealer: sealer.clone(),
             delivery_events: Some(events.clone()),
+            traces: Arc::new(traces.clone()),
         };
         let worker = Worker {
             store: Arc::new(store.clone()),
@@ -101,11 +105,24 @@ impl World {
             ]),
             sms: Route::new(vec![("first", Arc::new(texts.clone()) as Arc<dyn SmsSender>)]),
             bell: bell.clone(),
+            traces: Arc::new(traces.clone()),
             settings: WorkerSettings::default(),
         };
         let application = Application::new(ports.clone(), settings, bell);
         let worker = Arc::new(worker);
-        Self { application, ports, store, clock, hasher, emails, second, texts, events, worker }
+        Self {
+            application,
+            ports,
+            store,
+            clock,
+            hasher,
+            emails,
+            second,
+            texts,
+            events,
+            traces,
+            worker,
+        }
     }
 
     /// The same installation under other rules.

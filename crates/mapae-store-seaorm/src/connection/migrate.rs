@@ -26,6 +26,17 @@ impl SeaOrmStore {
     /// # Errors
     /// [`ConnectError::FromTheFuture`], [`ConnectError::Locked`] or [`ConnectError::Migration`].
     pub async fn migrate(&self) -> Result<usize, ConnectError> {
+        let work = self.begin_alone().await?;
+        let migrated = apply_missing(&work).await;
+        let unlocked = self.leave_alone(&work).await;
+        let missing = migrated?;
+        unlocked?;
+        work.commit().await.map_err(failed)?;
+        Ok(missing)
+    }
+
+    /// Begins a transaction under the lock of the schema: only one process at a time has it.
+    pub(crate) async fn begin_alone(&self) -> Result<DatabaseTransaction, ConnectError> {
         let work = self.begin_writing().await.map_err(failed)?;
         match self.backend() {
             DbBackend::Postgres => {
@@ -38,14 +49,16 @@ impl SeaOrmStore {
             DbBackend::MySql => lock_mariadb(&work).await?,
             _ => {}
         }
-        let migrated = apply_missing(&work).await;
+        Ok(work)
+    }
+
+    /// Lets go of the lock of the schema, before the transaction ends.
+    pub(crate) async fn leave_alone(&self, work: &DatabaseTransaction) -> Result<(), ConnectError> {
         if self.backend() == DbBackend::MySql {
             // A connection that goes back with the lock would keep it.
             work.execute_unprepared(MARIADB_UNLOCK).await.map_err(failed)?;
         }
-        let missing = migrated?;
-        work.commit().await.map_err(failed)?;
-        Ok(missing)
+        Ok(())
     }
 
     /// How many steps of the schema are missing. Changes nothing of it.
@@ -53,7 +66,8 @@ impl SeaOrmStore {
     /// # Errors
     /// [`ConnectError::Migration`] where that cannot be read.
     pub async fn pending(&self) -> Result<usize, ConnectError> {
-        let pending = Migrator::get_pending_migrations(&self.writer).await.map_err(failed)?;
+        let view = self.begin_reading().await.map_err(failed)?;
+        let pending = Migrator::get_pending_migrations_read_only(&view).await.map_err(failed)?;
         Ok(pending.len())
     }
 
@@ -64,7 +78,8 @@ impl SeaOrmStore {
     /// [`ConnectError::Migration`] where that cannot be read.
     pub async fn check_schema(&self) -> Result<(), ConnectError> {
         match self.pending().await? {
-            0 => refuse_the_future(&self.writer).await,
+            // In a transaction that is taken back, because to look may make the table of what was done.
+            0 => refuse_the_future(&self.begin_writing().await.map_err(failed)?).await,
             missing => Err(ConnectError::FromThePast(missing)),
         }
     }

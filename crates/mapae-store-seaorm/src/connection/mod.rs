@@ -10,13 +10,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mapae_application::ports::{ReadView, Store, StoreError, UnitOfWork};
+use mapae_application::trace::TARGET;
 use sea_orm::{
     AccessMode, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     IsolationLevel, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
+use tracing::{Span, field};
 
 use crate::error::store_error;
-use crate::transaction::Transaction;
+use crate::scratch::Overheard;
+use crate::transaction::{Bounded, Transaction, bounded};
 
 /// What a commit waits for, on SQLite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +41,12 @@ pub struct StoreSettings {
     pub readers: u32,
     /// How many connections there are, on a server.
     pub connections: u32,
-    /// How long a statement waits for another process that writes, on SQLite.
-    pub busy_timeout: Duration,
-    /// How long a unit of work waits for its turn.
-    pub acquire_timeout: Duration,
+    /// Whether a pooler stands before PostgreSQL that hands each transaction whichever connection is
+    /// free, as PgBouncer does with `pool_mode = transaction`: nothing outlives a transaction then.
+    pub transaction_pooling: bool,
+    /// How long the database is waited for: for a connection, for whoever holds what is to be
+    /// changed, and for an answer.
+    pub timeout: Duration,
 }
 
 /// Why there is no database. The URL may bear a password and is not shown.
@@ -78,11 +83,28 @@ pub enum ConnectError {
     Migration(#[source] StoreError),
 }
 
+/// Whether a connection that nobody uses any more has nothing begun, and may serve the next.
+///
+/// Where the database has taken a transaction back by itself (SQLite does where its disk is full),
+/// there is nothing left to be taken back: to do so fails, and the connection goes on to count one. What
+/// is begun on it after that is a part of that one, and is never committed, whatever it says.
+async fn has_nothing_begun<C: sqlx::Connection>(connection: &mut C) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // What was to be taken back may be on its way.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
+}
+
 /// Keeps everything in a database.
 #[derive(Clone)]
 pub struct SeaOrmStore {
-    writer: DatabaseConnection,
+    pub(crate) writer: DatabaseConnection,
     readers: DatabaseConnection,
+    /// How long it is waited for.
+    patience: Duration,
+    /// Whether each transaction has to begin as if nothing had been before.
+    pub(crate) is_pooled: bool,
 }
 
 impl SeaOrmStore {
@@ -97,6 +119,7 @@ impl SeaOrmStore {
         if scheme != "sqlite" && database.is_none_or(|(_, name)| name.is_empty()) {
             return Err(ConnectError::Url);
         }
+        let is_pooled = settings.transaction_pooling && scheme.starts_with("postgres");
         let (writer, readers) = match scheme {
             "sqlite" => sqlite::open(settings, rest).await?,
             "postgres" | "postgresql" => {
@@ -109,7 +132,7 @@ impl SeaOrmStore {
             }
             _ => return Err(ConnectError::Url),
         };
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, patience: settings.timeout, is_pooled })
     }
 
     /// Closes every connection, once the units of work under way are done.
@@ -144,8 +167,37 @@ impl SeaOrmStore {
             .set(f64::from(size - idle));
     }
 
-    fn backend(&self) -> DbBackend {
+    /// The same store, whose every statement is noted. For tests and measurements.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn overheard_by(mut self, listener: &Overheard) -> Self {
+        for connection in [&mut self.writer, &mut self.readers] {
+            let listener = listener.clone();
+            connection.set_metric_callback(move |run| listener.note(run.statement));
+        }
+        self
+    }
+
+    pub(crate) fn backend(&self) -> DbBackend {
         self.writer.get_database_backend()
+    }
+
+    /// A span of a transaction, from when it begins to wait for its turn. It says nothing of the
+    /// statements.
+    fn span(&self, name: &'static str) -> Span {
+        let system = match self.backend() {
+            DbBackend::Postgres => "postgresql",
+            DbBackend::MySql => "mariadb",
+            _ => "sqlite",
+        };
+        tracing::info_span!(
+            target: TARGET,
+            "database.transaction",
+            otel.name = name,
+            otel.kind = "client",
+            db.system.name = system,
+            outcome = field::Empty,
+        )
     }
 
     /// Begins a transaction that writes. On SQLite nobody else writes meanwhile.
@@ -154,13 +206,39 @@ impl SeaOrmStore {
             (self.backend() == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
         let options =
             TransactionOptions { sqlite_transaction_mode: immediate, ..Default::default() };
-        self.writer.begin_with_options(options).await
+        let transaction = self.writer.begin_with_options(options).await?;
+        if self.is_pooled {
+            transaction.execute_unprepared(&server::pooled_begin(self.patience)).await?;
+        }
+        Ok(transaction)
+    }
+
+    /// Whether the database answers and takes what is written: one that only repeats what another
+    /// writes answers, too.
+    async fn can_be_written(&self) -> Result<bool, DbErr> {
+        let writable = match self.backend() {
+            DbBackend::Postgres => "SELECT 1 WHERE NOT pg_is_in_recovery()",
+            DbBackend::MySql => "SELECT 1 FROM DUAL WHERE @@global.read_only = 0",
+            _ => {
+                self.readers.execute_unprepared("SELECT 1").await?;
+                self.begin_writing().await?.rollback().await?;
+                return Ok(true);
+            }
+        };
+        let asked = Statement::from_string(self.backend(), writable);
+        let view = self.begin_reading().await?;
+        Ok(view.query_one_raw(asked).await?.is_some())
     }
 
     /// Begins a transaction that reads what was committed when it began.
-    async fn begin_reading(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(crate) async fn begin_reading(&self) -> Result<DatabaseTransaction, DbErr> {
         match self.backend() {
             DbBackend::Sqlite => self.readers.begin().await,
+            _ if self.is_pooled => {
+                let transaction = self.readers.begin().await?;
+                transaction.execute_unprepared(&server::pooled_view(self.patience)).await?;
+                Ok(transaction)
+            }
             _ => {
                 let isolation = Some(IsolationLevel::RepeatableRead);
                 self.readers.begin_with_config(isolation, Some(AccessMode::ReadOnly)).await
@@ -172,13 +250,15 @@ impl SeaOrmStore {
 #[async_trait]
 impl Store for SeaOrmStore {
     async fn read(&self) -> Result<Box<dyn ReadView>, StoreError> {
-        let transaction = self.begin_reading().await.map_err(store_error)?;
-        Ok(Box::new(Transaction(transaction)))
+        let span = self.span("database.view");
+        let view = Bounded::begin(self.patience, self.begin_reading());
+        Ok(Box::new(Transaction(view.await.map_err(store_error)?, span)))
     }
 
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        let transaction = self.begin_writing().await.map_err(store_error)?;
-        Ok(Box::new(Transaction(transaction)))
+        let span = self.span("database.unit_of_work");
+        let work = Bounded::begin(self.patience, self.begin_writing());
+        Ok(Box::new(Transaction(work.await.map_err(store_error)?, span)))
     }
 
     async fn purge(&self) -> Result<(), StoreError> {
@@ -199,20 +279,9 @@ impl Store for SeaOrmStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        // One that only repeats what another writes answers, and cannot be written.
-        let writable = match self.backend() {
-            DbBackend::Postgres => "SELECT 1 WHERE NOT pg_is_in_recovery()",
-            DbBackend::MySql => "SELECT 1 FROM DUAL WHERE @@global.read_only = 0",
-            _ => {
-                self.readers.execute_unprepared("SELECT 1").await.map_err(store_error)?;
-                let work = self.begin_writing().await.map_err(store_error)?;
-                return work.rollback().await.map_err(store_error);
-            }
-        };
-        let asked = Statement::from_string(self.backend(), writable);
-        match self.writer.query_one_raw(asked).await.map_err(store_error)? {
-            Some(_) => Ok(()),
-            None => Err(StoreError::Unavailable("the database only reads".into())),
+        if bounded(self.patience, self.can_be_written()).await.map_err(store_error)? {
+            return Ok(());
         }
+        Err(StoreError::Unavailable("the database only reads".into()))
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use super::{ConnectError, StoreSettings, Synchronous};
+use super::{ConnectError, StoreSettings, Synchronous, has_nothing_begun};
 use crate::error::store_error;
 
 /// Opens the file, and makes it where there is none: the connection that writes, and those that read.
@@ -36,7 +36,7 @@ fn connect_options(
     query_only: bool,
 ) -> ConnectOptions {
     let mut options = ConnectOptions::new("sqlite://");
-    let (path, busy_timeout) = (path.to_owned(), settings.busy_timeout);
+    let (path, busy_timeout) = (path.to_owned(), settings.timeout);
     let synchronous = match settings.synchronous {
         Synchronous::Full => SqliteSynchronous::Full,
         Synchronous::Normal => SqliteSynchronous::Normal,
@@ -44,14 +44,17 @@ fn connect_options(
     options
         .max_connections(connections)
         .min_connections(1)
-        .acquire_timeout(settings.acquire_timeout)
-        .connect_timeout(settings.acquire_timeout)
+        .acquire_timeout(settings.timeout)
+        .connect_timeout(settings.timeout)
         // A connection to a file does not age.
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
         // Statements are ours and hold no values, but a log is no place for them either.
         .sqlx_logging(false)
+        .map_sqlx_sqlite_pool_opts(|options| {
+            options.after_release(|connection, _| Box::pin(has_nothing_begun(connection)))
+        })
         .map_sqlx_sqlite_opts(move |_| {
             let options = SqliteConnectOptions::new()
                 .filename(&path)

@@ -1,22 +1,27 @@
 //! The store on PostgreSQL and MariaDB, where the environment names a server:
 //! `MAPAE_TEST_POSTGRES_URL` and `MAPAE_TEST_MARIADB_URL`.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use mapae_application::ports::Store;
+use mapae_application::ports::{Store, StoreError};
 use mapae_store_seaorm::scratch::ScratchDatabase;
-use mapae_store_seaorm::{ConnectError, SeaOrmStore};
+use mapae_store_seaorm::{ConnectError, SeaOrmStore, StoreSettings};
+use mapae_testkit::contract::wake_up::Processes;
+use mapae_testkit::fake::TcpProxy;
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement};
 use tokio::task::JoinSet;
 
-use crate::{HOT, settings_of};
+use crate::settings_of;
 
-const POSTGRES: &str = "MAPAE_TEST_POSTGRES_URL";
-const MARIADB: &str = "MAPAE_TEST_MARIADB_URL";
+pub(crate) const POSTGRES: &str = "MAPAE_TEST_POSTGRES_URL";
+pub(crate) const PGBOUNCER: &str = "MAPAE_TEST_PGBOUNCER_URL";
+pub(crate) const MARIADB: &str = "MAPAE_TEST_MARIADB_URL";
 
 /// A database of the test's own on the server that `variable` names, where it does.
-async fn scratch(variable: &str) -> Option<ScratchDatabase> {
+pub(crate) async fn scratch(variable: &str) -> Option<ScratchDatabase> {
     static SAID: AtomicBool = AtomicBool::new(false);
     let Ok(admin) = std::env::var(variable) else {
         assert!(
@@ -43,6 +48,21 @@ async fn fresh(variable: &str) -> Option<(Arc<dyn Store>, ScratchDatabase)> {
 
 mod postgres {
     mapae_testkit::store_contract! { super::fresh(super::POSTGRES).await }
+}
+
+/// A database of PostgreSQL, reached by a pooler in transaction mode.
+async fn fresh_pooled() -> Option<(Arc<dyn Store>, ScratchDatabase)> {
+    let scratch = scratch(PGBOUNCER).await?;
+    let settings = StoreSettings { transaction_pooling: true, ..settings_of(scratch.url()) };
+    let store = SeaOrmStore::connect(&settings).await.expect("a database");
+    store.migrate().await.unwrap_or_else(|error| panic!("{error:?}"));
+    store.check_schema().await.unwrap_or_else(|error| panic!("{error:?}"));
+    store.ping().await.expect("an answer");
+    Some((Arc::new(store), scratch))
+}
+
+mod pgbouncer {
+    mapae_testkit::store_contract! { super::fresh_pooled().await }
 }
 
 mod mariadb {
@@ -163,32 +183,96 @@ async fn every_text_of_mariadb_is_compared_byte_by_byte() {
     look.close().await.expect("an end");
 }
 
-/// A statement in the words of PostgreSQL: ids are UUIDs there, and hashes bytes.
-fn for_postgres(sql: &str) -> String {
-    let mut words = String::new();
-    let mut rest = sql;
-    while let Some((before, after)) = rest.split_once("x'0") {
-        let is_hash = before.trim_end_matches([' ', '=']).ends_with("hash");
-        let id = "'00000000-0000-0000-0000-000000000000'";
-        words.push_str(before);
-        words.push_str(if is_hash { "'\\x00'" } else { id });
-        rest = after.get(2..).unwrap_or_default();
+async fn every_statement_has_an_index(variable: &str) {
+    let Some(scratch) = scratch(variable).await else { return };
+    open(&scratch).await.migrate().await.expect("the schema");
+    crate::plan::every_statement_has_an_index(scratch.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_of_the_store_finds_its_rows_by_an_index_of_postgres() {
+    every_statement_has_an_index(POSTGRES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_of_the_store_finds_its_rows_by_an_index_of_mariadb() {
+    every_statement_has_an_index(MARIADB).await;
+}
+
+/// A database that answers, falls silent in the midst of a unit of work, and answers again.
+async fn is_silent_for_a_while(variable: &str) {
+    let Some(scratch) = scratch(variable).await else { return };
+    open(&scratch).await.migrate().await.expect("the schema");
+    let url = scratch.url();
+    let server = url.split(['/', '@']).nth(3).expect("a host and a port");
+    let proxy = TcpProxy::start(server).await;
+    let mut settings = settings_of(url.replace(server, &proxy.address().to_string()));
+    (settings.timeout, settings.connections) = (Duration::from_millis(500), 2);
+    let store = SeaOrmStore::connect(&settings).await.expect("a database");
+
+    let mut begun = store.begin().await.expect("a unit of work");
+    begun.signing_keys().await.expect("an answer");
+    proxy.hold_still();
+    // In the midst of one, at its commit, at the begin of others, and with no connection left.
+    let asked = begun.signing_keys().await.map(drop);
+    let mut outcomes = vec![asked, begun.commit().await];
+    for _ in 0..4 {
+        outcomes.push(store.begin().await.map(drop));
+        outcomes.push(store.read().await.map(drop));
     }
-    words.push_str(rest);
-    words
+    outcomes.push(store.ping().await);
+    for outcome in outcomes {
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    }
+    proxy.go_on();
+    // By itself, and as soon as what was begun is taken back.
+    let mut waited = 0;
+    while let Err(error) = store.ping().await {
+        waited += 1;
+        assert!(waited < 100, "{error:?}");
+    }
+    let mut view = store.read().await.expect("a view");
+    assert_eq!(view.signing_keys().await.expect("an answer").len(), 0);
+    // What a view holds goes with its connection, and a database is not dropped under it.
+    drop(view);
+    store.close().await.expect("an end");
 }
 
 #[tokio::test]
-async fn every_hot_look_up_of_postgres_has_an_index() {
-    let Some(scratch) = scratch(POSTGRES).await else { return };
-    open(&scratch).await.migrate().await.expect("the schema");
+async fn nobody_waits_for_a_postgres_that_has_fallen_silent() {
+    is_silent_for_a_while(POSTGRES).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_mariadb_that_has_fallen_silent() {
+    is_silent_for_a_while(MARIADB).await;
+}
+
+/// Two processes on one database of PostgreSQL, and the server's way to cut them off.
+async fn two_processes() -> Option<(Processes, ScratchDatabase)> {
+    let scratch = scratch(POSTGRES).await?;
+    let (first, second) = (open(&scratch).await, open(&scratch).await);
     let look = look(&scratch).await;
-    // On an empty table to read all of it is always cheapest, unless it is forbidden: a plan that
-    // does so still has no index to take.
-    look.execute_unprepared("SET enable_seqscan = off").await.expect("a setting");
-    for sql in HOT {
-        let plan = text_of(&look, &format!("EXPLAIN {}", for_postgres(sql))).await;
-        assert!(!plan.iter().any(|step| step.contains("Seq Scan")), "{sql}: {plan:#?}");
-    }
-    look.close().await.expect("an end");
+    let cut = move || -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let look = look.clone();
+        Box::pin(async move {
+            let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                          WHERE datname = current_database() AND pid <> pg_backend_pid()";
+            look.execute_unprepared(others).await.expect("a cut");
+        })
+    };
+    let wake_ups = |store: &SeaOrmStore| store.wake_ups().expect("PostgreSQL has a way");
+    let processes =
+        Processes { first: wake_ups(&first), second: wake_ups(&second), cut: Box::new(cut) };
+    Some((processes, scratch))
+}
+
+mod wake_up {
+    mapae_testkit::wake_ups_contract! { super::two_processes().await }
+}
+
+#[tokio::test]
+async fn mariadb_has_no_way_to_wake_anybody() {
+    let Some(scratch) = scratch(MARIADB).await else { return };
+    assert!(open(&scratch).await.wake_ups().is_none());
 }

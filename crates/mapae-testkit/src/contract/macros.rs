@@ -12,7 +12,31 @@
 #[macro_export]
 macro_rules! store_contract {
     ($fresh:expr $(,)?) => {
-        $crate::__contract_of_store! { $fresh;
+        $crate::__promises_of_store! { __contract_of_store; $fresh }
+    };
+}
+
+/// Holds one store to every promise of [`Store`](mapae_application::ports::Store), one after the other,
+/// in an async function on several threads: what a store does in all.
+///
+/// The expression is an async closure that empties the store and gives it as an `Arc<dyn Store>`.
+///
+/// ```ignore
+/// mapae_testkit::keep_every_store_promise! { empty }
+/// ```
+#[macro_export]
+macro_rules! keep_every_store_promise {
+    ($empty:expr $(,)?) => {
+        $crate::__promises_of_store! { __each_of_store; $empty }
+    };
+}
+
+/// The promises of a store, topic by topic, handed to another macro of this crate.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __promises_of_store {
+    ($then:ident; $fresh:expr) => {
+        $crate::$then! { $fresh;
             unit_of_work {
                 a_store_that_works_answers_a_ping
                 what_was_committed_is_visible
@@ -154,6 +178,23 @@ macro_rules! __contract_of_store {
             $crate::contract::store::$topic::$promise(store).await;
         }
     )*)*};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __each_of_store {
+    ($empty:expr; $($topic:ident { $($promise:ident)* })*) => {{
+        // Each in a frame of its own: all of them in one would be more than a stack holds.
+        #[inline(never)]
+        fn keep<'a, S: 'a, F: ::std::future::Future<Output = ()> + 'a>(
+            empty: &'a impl AsyncFn() -> S,
+            promise: impl FnOnce(S) -> F + 'a,
+        ) -> ::std::pin::Pin<::std::boxed::Box<dyn ::std::future::Future<Output = ()> + 'a>> {
+            ::std::boxed::Box::pin(async move { promise(empty().await).await })
+        }
+        let empty = &$empty;
+        $($( keep(empty, $crate::contract::store::$topic::$promise).await; )*)*
+    }};
 }
 
 /// Declares one test for each promise of [`Clock`](mapae_application::ports::Clock).
@@ -390,6 +431,44 @@ macro_rules! renderer_contract {
             a_failure_tells_nothing_of_the_content
         }
     };
+}
+
+/// Declares one test for each promise of [`WakeUps`](mapae_application::ports::WakeUps).
+///
+/// The expression is evaluated for each test, in an async function, and gives two processes of one
+/// installation and a guard that is kept until the test's end:
+/// `Some((contract::wake_up::Processes, guard))`; or `None`, where there is nothing to test.
+///
+/// ```ignore
+/// mapae_testkit::wake_ups_contract! { fresh().await }
+/// ```
+#[macro_export]
+macro_rules! wake_ups_contract {
+    ($fresh:expr $(,)?) => {
+        $crate::__contract_of_wake_ups! { $fresh;
+            who_begins_to_listen_is_woken_for_what_was_missed
+            who_listens_is_woken_by_another_process
+            who_listens_is_woken_by_their_own_process
+            everybody_who_listens_is_woken
+            each_channel_wakes_its_own
+            a_wake_up_that_nobody_hears_is_no_failure
+            a_hundred_rings_in_a_burst_wake_and_are_few_wake_ups
+            after_the_connection_was_cut_it_is_listened_again
+            who_gave_up_listening_is_not_woken
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __contract_of_wake_ups {
+    ($fresh:expr; $($promise:ident)*) => {$(
+        #[::tokio::test(flavor = "multi_thread")]
+        async fn $promise() {
+            let Some((processes, _guard)) = $fresh else { return };
+            $crate::contract::wake_up::$promise(processes).await;
+        }
+    )*};
 }
 
 #[doc(hidden)]

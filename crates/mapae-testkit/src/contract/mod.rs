@@ -25,6 +25,7 @@ pub mod simplejwt;
 pub mod sms;
 pub mod store;
 pub mod tokens;
+pub mod wake_up;
 
 /// A server's secret: the same for the same number, and as random to look at as a real one.
 fn secret(number: u64) -> [u8; 32] {

@@ -9,7 +9,7 @@ use mapae_application::ports::{HashContext, SecretHasher};
 
 use super::secret;
 
-const CONTEXTS: [HashContext; 11] = [
+const CONTEXTS: [HashContext; 13] = [
     HashContext::Code,
     HashContext::LinkKey,
     HashContext::RegistrationToken,
@@ -21,6 +21,8 @@ const CONTEXTS: [HashContext; 11] = [
     HashContext::CsrfToken,
     HashContext::IdempotencyKey,
     HashContext::RequestContent,
+    HashContext::Installation,
+    HashContext::Export,
 ];
 
 fn bytes<H: SecretHasher>(hasher: &H, context: HashContext, parts: &[&[u8]]) -> [u8; 32] {

@@ -3,6 +3,7 @@
 mod clock;
 mod http;
 mod password;
+mod proxy;
 mod renderer;
 mod rng;
 mod secrets;
@@ -11,10 +12,13 @@ mod sens;
 mod smtp;
 mod store;
 mod tokens;
+mod trace;
+mod wake_up;
 
 pub use clock::SetClock;
 pub use http::{HttpReply, HttpRequest, HttpStub};
 pub use password::FakeHasher;
+pub use proxy::TcpProxy;
 pub use renderer::{FakeRenderer, code_in, link_key_in};
 pub use rng::SequenceRng;
 pub use secrets::{FakeSealer, FakeSecretHasher};
@@ -23,6 +27,8 @@ pub use sens::{FakeSens, SensBehaviour, SensMessage};
 pub use smtp::{SmtpMail, SmtpReply, SmtpStub};
 pub use store::MemoryStore;
 pub use tokens::FakeTokens;
+pub use trace::FakeTraces;
+pub use wake_up::MemoryWakeUps;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

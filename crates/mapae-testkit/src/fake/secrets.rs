@@ -37,9 +37,11 @@ fn name(context: HashContext) -> &'static [u8] {
         HashContext::Deliverability => b"deliverability",
         HashContext::DeliveryEvent => b"delivery-event",
         HashContext::ClientSecret => b"client-secret",
+        HashContext::Installation => b"installation",
         HashContext::CsrfToken => b"csrf-token",
         HashContext::IdempotencyKey => b"idempotency-key",
         HashContext::RequestContent => b"request-content",
+        HashContext::Export => b"export",
     }
 }
 

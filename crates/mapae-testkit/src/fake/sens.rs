@@ -125,7 +125,8 @@ impl FakeSens {
 
     /// The messages to a number in digits.
     pub fn taken_to(&self, digits: &str) -> Vec<SensMessage> {
-        self.taken().into_iter().filter(|message| message.to == digits).collect()
+        let state = lock(&self.state);
+        state.taken.iter().filter(|message| message.to == digits).cloned().collect()
     }
 
     /// Every request so far.

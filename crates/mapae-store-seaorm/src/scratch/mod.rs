@@ -1,8 +1,15 @@
-//! A database of a test's own on a server that others use, too. For tests.
+//! For tests and measurements: a database of their own on a server that others use, too; what a store
+//! does, and by which indexes; many users at once.
+
+mod fill;
+mod plan;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sea_orm::{ConnectionTrait as _, Database, DbErr};
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbErr, Statement};
+
+pub use fill::{SEED, fill, session_id};
+pub use plan::{Asked, Overheard, Plan};
 
 /// A database that goes when this is dropped.
 #[derive(Debug)]
@@ -55,17 +62,78 @@ impl Drop for ScratchDatabase {
     }
 }
 
+/// Copies the database of a file to another, as `VACUUM INTO` of SQLite does while others use it.
+///
+/// # Errors
+/// What the database says.
+pub async fn vacuum_into(url: &str, copy: &std::path::Path) -> Result<(), DbErr> {
+    execute(url, &format!("VACUUM INTO '{}'", copy.display())).await
+}
+
 fn drop_database(admin: &str, name: &str) -> String {
     // PostgreSQL drops none that somebody is connected to, unless it is told to.
     let force = if admin.starts_with("postgres") { " WITH (FORCE)" } else { "" };
     format!("DROP DATABASE IF EXISTS {name}{force}")
 }
 
-async fn execute(admin: &str, sql: &str) -> Result<(), DbErr> {
-    let mut options = sea_orm::ConnectOptions::new(admin);
+/// Every table that use cases write to; before each what refers to it.
+const TABLES: [&str; 15] = [
+    "user_contacts",
+    "usernames",
+    "consents",
+    "sessions",
+    "users",
+    "registrations",
+    "verifications",
+    "contact_sends",
+    "contact_undos",
+    "outbox",
+    "address_marks",
+    "inbox",
+    "signing_keys",
+    "idempotency_keys",
+    "audit_entries",
+];
+
+/// Empties the database that `url` leads to. Its schema stays.
+///
+/// # Errors
+/// What the database says.
+pub async fn empty(url: &str) -> Result<(), DbErr> {
+    let connection = connect(url).await?;
+    for table in TABLES {
+        connection.execute_unprepared(&format!("DELETE FROM {table}")).await?;
+    }
+    connection.close().await
+}
+
+/// One connection, so that what is set for a session holds for all that follows.
+async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
+    let mut options = sea_orm::ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
-    let connection = Database::connect(options).await?;
+    Database::connect(options).await
+}
+
+/// Runs statements over a connection of their own.
+///
+/// # Errors
+/// What the database says.
+pub async fn execute(url: &str, sql: &str) -> Result<(), DbErr> {
+    let connection = connect(url).await?;
     let done = connection.execute_unprepared(sql).await.map(drop);
     connection.close().await?;
     done
+}
+
+/// The number, or the text of a number, that a statement gives.
+///
+/// # Errors
+/// What the database says.
+pub async fn number(url: &str, sql: &str) -> Result<i64, DbErr> {
+    let connection = connect(url).await?;
+    let asked = Statement::from_string(connection.get_database_backend(), sql);
+    let answer = connection.query_one_raw(asked).await;
+    connection.close().await?;
+    let row = answer?.ok_or_else(|| DbErr::RecordNotFound("no row".to_owned()))?;
+    row.try_get_by_index(0)
 }

@@ -1,0 +1,147 @@
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
+
+use mapae_domain::Channel;
+
+use super::Bell;
+use crate::ports::{WakeUpError, WakeUps};
+
+/// How long others are left alone once they were woken: a thousand messages a second are a hundred
+/// wake-ups.
+const PAUSE: Duration = Duration::from_millis(10);
+/// How long a wake-up may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a failure waits before the next try: the first, and the longest.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// Passes what is rung in this process on to others, and the other way round.
+///
+/// One task, away from every request: rings that come while it is busy become one wake-up, and where
+/// wake-ups do not get through, it says so once and goes on trying. Workers then find by looking what
+/// they are not told of.
+pub struct Relay {
+    /// The bell of this process.
+    pub bell: Bell,
+    /// The way to the others.
+    pub wake_ups: Arc<dyn WakeUps>,
+    /// Whether somebody in this process is to be woken by others.
+    pub listens: bool,
+}
+
+/// Which ways are out of order, as bits.
+#[derive(Default)]
+struct Outage(AtomicU8);
+
+const WAKING: u8 = 1;
+const LISTENING: u8 = 2;
+
+impl Outage {
+    fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    fn begun(&self, way: u8, error: &WakeUpError) {
+        if self.0.fetch_or(way, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "wake-ups between processes do not get through: workers look by themselves (outbox.poll)"
+            );
+        }
+    }
+
+    fn over(&self, way: u8) {
+        if self.0.fetch_and(!way, Ordering::Relaxed) == way {
+            tracing::info!("wake-ups between processes get through again");
+        }
+    }
+}
+
+/// How long to wait after a failure: twice as long each time.
+struct BackOff(Duration);
+
+impl BackOff {
+    fn new() -> Self {
+        Self(BACK_OFF.0)
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(BACK_OFF.1);
+    }
+}
+
+impl Relay {
+    /// Relays until `stop` is ready, and then tells others what they were not told yet.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let outage = Outage::default();
+        let relaying = async { tokio::join!(self.wake_others(&outage), self.listen(&outage)) };
+        tokio::select! {
+            () = stop => {}
+            _ = relaying => {}
+        }
+        if !outage.is_on()
+            && let Err(error) = self.wake_now().await
+        {
+            outage.begun(WAKING, &error);
+        }
+    }
+
+    /// Wakes others whenever something was rung here.
+    async fn wake_others(&self, outage: &Outage) {
+        let mut back_off = BackOff::new();
+        loop {
+            self.bell.rung_elsewhere().await;
+            match self.wake_now().await {
+                Ok(()) => {
+                    back_off = BackOff::new();
+                    outage.over(WAKING);
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => {
+                    outage.begun(WAKING, &error);
+                    back_off.wait().await;
+                }
+            }
+        }
+    }
+
+    /// Wakes others for every channel that they were not told of. What fails is to be told still.
+    async fn wake_now(&self) -> Result<(), WakeUpError> {
+        for channel in Channel::ALL {
+            if !self.bell.take_untold(channel) {
+                continue;
+            }
+            let woken = tokio::time::timeout(PATIENCE, self.wake_ups.wake(channel)).await;
+            let woken = woken.unwrap_or_else(|late| Err(WakeUpError(late.into())));
+            woken.inspect_err(|_| self.bell.ring_elsewhere(channel))?;
+        }
+        Ok(())
+    }
+
+    /// Rings here for what others have rung.
+    async fn listen(&self, outage: &Outage) {
+        if !self.listens {
+            // Whoever does not listen waits for the end.
+            return std::future::pending().await;
+        }
+        let mut back_off = BackOff::new();
+        loop {
+            let heard = AtomicBool::new(false);
+            let error = self
+                .wake_ups
+                .listen(&|channel| {
+                    heard.store(true, Ordering::Relaxed);
+                    outage.over(LISTENING);
+                    self.bell.ring_here(channel);
+                })
+                .await;
+            if heard.into_inner() {
+                back_off = BackOff::new();
+            }
+            outage.begun(LISTENING, &error);
+            back_off.wait().await;
+        }
+    }
+}

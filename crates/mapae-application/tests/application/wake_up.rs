@@ -1,0 +1,142 @@
+use std::future::{pending, ready};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mapae_application::outbox::{Bell, Relay, Route, Worker};
+use mapae_application::ports::EmailSender;
+use mapae_domain::Channel;
+use mapae_testkit::fake::{MemoryWakeUps, RecordingEmailSender};
+use tokio::task::JoinSet;
+
+use crate::{World, email};
+
+/// Far more than anything here should take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The world with its worker in another process, which looks by itself once an hour.
+struct Apart {
+    world: World,
+    wake_ups: MemoryWakeUps,
+    _running: JoinSet<()>,
+}
+
+impl Apart {
+    fn new() -> Self {
+        let (world, wake_ups) = (World::new(), MemoryWakeUps::new());
+        let mut running = JoinSet::new();
+        let (here, other) = (world.worker.bell.clone(), Bell::default());
+        for (bell, listens) in [(here, false), (other.clone(), true)] {
+            let relay = Relay { bell, wake_ups: Arc::new(wake_ups.clone()), listens };
+            running.spawn(relay.run(pending()));
+        }
+        let here = &world.worker;
+        let mut settings = here.settings.clone();
+        settings.poll = Duration::from_secs(3_600);
+        let emails: Arc<dyn EmailSender> = Arc::new(world.emails.clone());
+        let worker = Worker {
+            store: Arc::clone(&here.store),
+            clock: Arc::clone(&here.clock),
+            rng: Arc::clone(&here.rng),
+            sealer: Arc::clone(&here.sealer),
+            secrets: Arc::clone(&here.secrets),
+            renderer: Arc::clone(&here.renderer),
+            email: Route::new(vec![("first", emails)]),
+            sms: Route::new(Vec::new()),
+            bell: other,
+            traces: Arc::clone(&here.traces),
+            settings,
+        };
+        running.spawn(worker.run(pending()));
+        Self { world, wake_ups, _running: running }
+    }
+}
+
+async fn sent(emails: &RecordingEmailSender, messages: usize) {
+    let sent = async {
+        while emails.sent().len() < messages {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let sent = tokio::time::timeout(PATIENCE, sent).await;
+    assert!(sent.is_ok(), "{} of {messages} were sent", emails.sent().len());
+}
+
+#[tokio::test]
+async fn a_worker_of_another_process_sends_what_it_is_woken_for() {
+    let apart = Apart::new();
+    for nth in 0..3 {
+        apart.world.begin("own", &email(&format!("minji{nth}@example.com"))).await;
+        sent(&apart.world.emails, nth + 1).await;
+    }
+}
+
+#[tokio::test]
+async fn while_wake_ups_do_not_get_through_nobody_notices_and_afterwards_they_are_made_up_for() {
+    let apart = Apart::new();
+    apart.world.begin("own", &email("before@example.com")).await;
+    sent(&apart.world.emails, 1).await;
+    apart.wake_ups.set_down(true);
+    let before = apart.wake_ups.calls();
+    for nth in 0..50 {
+        apart.world.begin("own", &email(&format!("minji{nth}@example.com"))).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let tried = apart.wake_ups.calls() - before;
+    assert!(tried <= 2, "{tried} tries for fifty messages");
+    assert_eq!(apart.world.emails.sent().len(), 1);
+    apart.wake_ups.set_down(false);
+    sent(&apart.world.emails, 51).await;
+}
+
+#[tokio::test]
+async fn a_way_that_hangs_keeps_no_request_waiting() {
+    let apart = Apart::new();
+    apart.wake_ups.set_hanging(true);
+    let begun = async {
+        for nth in 0..50 {
+            apart.world.begin("own", &email(&format!("minji{nth}@example.com"))).await;
+        }
+    };
+    // Less than one wake-up is waited for.
+    tokio::time::timeout(Duration::from_secs(4), begun).await.expect("nobody waits");
+    assert!(apart.wake_ups.calls() <= 1, "{} at once", apart.wake_ups.calls());
+}
+
+#[tokio::test]
+async fn a_code_that_is_checked_wakes_nobody() {
+    let apart = Apart::new();
+    let begun = apart.world.begin("own", &email("minji@example.com")).await;
+    sent(&apart.world.emails, 1).await;
+    let code = apart.world.code_to(&email("minji@example.com")).await;
+    let before = apart.wake_ups.calls();
+    apart.world.check(begun.id, &code).await.expect("the right code");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(apart.wake_ups.calls(), before);
+}
+
+#[tokio::test]
+async fn what_is_rung_while_others_are_woken_wakes_them_again() {
+    let apart = Apart::new();
+    for nth in 0..200 {
+        apart.world.begin("own", &email(&format!("minji{nth}@example.com"))).await;
+        tokio::task::yield_now().await;
+    }
+    // The last one's ring came into whatever was under way, and was not lost in it.
+    sent(&apart.world.emails, 200).await;
+}
+
+#[tokio::test]
+async fn who_is_told_to_stop_tells_others_what_they_were_not_told() {
+    let (bell, wake_ups) = (Bell::default(), MemoryWakeUps::new());
+    let relay = |bell: &Bell| Relay {
+        bell: bell.clone(),
+        wake_ups: Arc::new(wake_ups.clone()),
+        listens: true,
+    };
+    relay(&bell).run(ready(())).await;
+    assert_eq!(wake_ups.calls(), 0, "there was nothing to tell");
+    let bell = Bell::default();
+    bell.ring(Channel::Sms);
+    relay(&bell).run(ready(())).await;
+    assert_eq!(wake_ups.calls(), 1);
+}

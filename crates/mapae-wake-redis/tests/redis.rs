@@ -1,0 +1,186 @@
+//! Wake-ups by a real Redis, where the environment names one: `MAPAE_TEST_REDIS_URL`.
+#![expect(clippy::expect_used, reason = "test code: what fails here fails a test")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use mapae_application::ports::{WakeUpError, WakeUps};
+use mapae_domain::Channel;
+use mapae_testkit::contract::wake_up::Processes;
+use mapae_testkit::fake::TcpProxy;
+use mapae_wake_redis::{RedisServer, RedisUrlError, RedisWakeUps};
+
+const REDIS: &str = "MAPAE_TEST_REDIS_URL";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A way to the server that the variable names, where it does: `redis://host:port`, no more.
+async fn way() -> Option<TcpProxy> {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    let Ok(url) = std::env::var(REDIS) else {
+        assert!(
+            std::env::var("MAPAE_TEST_REQUIRE").as_deref() != Ok("all"),
+            "{REDIS} names no server, and MAPAE_TEST_REQUIRE is all"
+        );
+        if !SAID.swap(true, Ordering::Relaxed) {
+            #[expect(clippy::print_stderr, reason = "what a test has not looked at is said")]
+            {
+                eprintln!("skipped: {REDIS} names no server");
+            }
+        }
+        return None;
+    };
+    let address = url.strip_prefix("redis://").expect("a URL with redis://").trim_end_matches('/');
+    Some(TcpProxy::start(address).await)
+}
+
+/// The name of an installation that no other test has.
+fn installation() -> String {
+    static NUMBERS: AtomicU32 = AtomicU32::new(0);
+    format!("test-{}-{}", std::process::id(), NUMBERS.fetch_add(1, Ordering::Relaxed))
+}
+
+fn process(way: &TcpProxy, installation: &str) -> RedisWakeUps {
+    let server = RedisServer::parse(&format!("redis://{}", way.address())).expect("a server");
+    RedisWakeUps::new(server, installation)
+}
+
+async fn fresh() -> Option<(Processes, ())> {
+    let way = Arc::new(way().await?);
+    let installation = installation();
+    let processes = Processes {
+        first: Arc::new(process(&way, &installation)),
+        second: Arc::new(process(&way, &installation)),
+        cut: Box::new(move || {
+            way.cut();
+            Box::pin(std::future::ready(()))
+        }),
+    };
+    Some((processes, ()))
+}
+
+mod wake_up {
+    mapae_testkit::wake_ups_contract! { super::fresh().await }
+}
+
+/// Listens until `heard` is called for this channel `times` times.
+async fn listen_until(process: &dyn WakeUps, channel: Channel, times: u32) -> Option<WakeUpError> {
+    let heard = AtomicU32::new(0);
+    let enough = async {
+        while heard.load(Ordering::SeqCst) < times {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let note = |woken| {
+        if woken == channel {
+            heard.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    tokio::select! {
+        () = enough => None,
+        error = process.listen(&note) => Some(error),
+        () = tokio::time::sleep(PATIENCE) => panic!("it was not heard"),
+    }
+}
+
+#[tokio::test]
+async fn installations_that_share_a_redis_wake_each_their_own() {
+    let Some(way) = way().await else { return };
+    let (ours, theirs) = (process(&way, &installation()), process(&way, &installation()));
+    let heard = AtomicU32::new(0);
+    let note = |_| {
+        heard.fetch_add(1, Ordering::SeqCst);
+    };
+    let both = async {
+        while heard.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        for _ in 0..10 {
+            theirs.wake(Channel::Email).await.expect("a wake-up");
+        }
+        // Theirs are heard by now, if they ever are: what is published is passed on in order.
+        let control = listen_until(&theirs, Channel::Email, 1).await;
+        assert!(control.is_none(), "{control:?}");
+    };
+    tokio::select! {
+        () = both => {}
+        error = ours.listen(&note) => panic!("{error:?}"),
+    }
+    assert_eq!(heard.into_inner(), 2, "woken by another installation");
+}
+
+#[tokio::test]
+async fn a_connection_that_fell_silent_is_found_out_and_one_that_is_only_quiet_is_kept() {
+    let Some(way) = way().await else { return };
+    let silence = Duration::from_millis(200);
+    let process = process(&way, &installation()).with_silence(silence);
+    let listening = process.listen(&|_| {});
+    tokio::pin!(listening);
+    tokio::select! {
+        error = &mut listening => panic!("quiet, and given up: {error:?}"),
+        () = tokio::time::sleep(silence * 8) => way.fall_silent(),
+    }
+    let found_out = tokio::time::timeout(PATIENCE, listening).await;
+    found_out.expect("the silence is not noticed");
+}
+
+#[tokio::test]
+async fn who_wakes_by_a_connection_that_fell_silent_gives_up_and_takes_another() {
+    let Some(way) = way().await else { return };
+    let process = process(&way, &installation());
+    process.wake(Channel::Sms).await.expect("a wake-up");
+    way.fall_silent();
+    let woken = tokio::time::timeout(PATIENCE, process.wake(Channel::Sms)).await;
+    assert!(woken.expect("an end").is_err(), "nothing gets through");
+    process.wake(Channel::Sms).await.expect("another connection");
+}
+
+#[tokio::test]
+async fn where_there_is_no_redis_it_is_said_at_once_and_without_the_password() {
+    // A port that nobody listens on any more.
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("an address").port()
+    };
+    let url = format!("redis://mapae:planted-password@127.0.0.1:{port}");
+    let process = RedisWakeUps::new(RedisServer::parse(&url).expect("a server"), "none");
+    let both = async { (process.wake(Channel::Email).await, process.listen(&|_| {}).await) };
+    let (woken, error) = tokio::time::timeout(PATIENCE, both).await.expect("an end");
+    for error in [woken.expect_err("nobody was woken"), error] {
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains("planted"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_a_failure_that_does_not_show_it() {
+    let Some(way) = way().await else { return };
+    let url = format!("redis://nobody:planted-password@{}", way.address());
+    let process = RedisWakeUps::new(RedisServer::parse(&url).expect("a server"), "none");
+    let error = process.wake(Channel::Email).await.expect_err("a stranger");
+    let told = format!("{error} {error:?}");
+    assert!(told.contains("WRONGPASS") && !told.contains("planted"), "{told}");
+}
+
+#[test]
+fn a_url_that_is_none_is_refused_and_not_repeated() {
+    let refused = [
+        "",
+        "planted",
+        "http://planted",
+        "redis-cluster://planted",
+        "redis://",
+        "redis://planted:port",
+        "redis://planted:6379/database",
+        "redis://planted:6379/0/1",
+    ];
+    for url in refused {
+        let error = RedisServer::parse(url).err();
+        assert_eq!(error, Some(RedisUrlError::Form), "{url}");
+    }
+    assert!(!RedisUrlError::Form.to_string().contains("planted"));
+    for url in ["redis://localhost", "redis://:p%40ss@[::1]:6380/3", "rediss://u:p@redis.internal"]
+    {
+        assert!(RedisServer::parse(url).is_ok(), "{url}");
+    }
+}
