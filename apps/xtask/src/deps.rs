@@ -123,8 +123,18 @@ mod tests {
             (is_path || is_test) && !word.contains(['<', ' '])
         });
         let linked = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        let linked = linked.filter(|target| !target.contains("://") && !target.starts_with('#'));
+        let linked = linked.filter(|target| !target.contains("://"));
         quoted.chain(linked).map(str::to_owned).collect()
+    }
+
+    /// The anchors of a document's headings, as forges make them: lower case, hyphens for blanks, and
+    /// no punctuation.
+    fn headings(document: &str) -> impl Iterator<Item = String> {
+        let lines = document.lines().filter_map(|line| line.strip_prefix('#'));
+        lines.map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+            title.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
+        })
     }
 
     #[test]
@@ -146,16 +156,23 @@ mod tests {
         for document in documents {
             let text = std::fs::read_to_string(&document).expect("a document");
             let beside = document.parent().expect("a folder");
-            for path in paths(&text) {
+            for target in paths(&text) {
+                let (path, heading) = target.split_once('#').unwrap_or((&target, ""));
                 let known = [
-                    root().join(&path),
-                    beside.join(&path),
-                    root().join("crates").join(&path),
-                    root().join("tests/tests").join(&path),
-                    root().join("crates/mapae-application/tests").join(&path),
+                    // An anchor alone is one of the document's own.
+                    if path.is_empty() { document.clone() } else { root().join(path) },
+                    beside.join(path),
+                    root().join("crates").join(path),
+                    root().join("tests/tests").join(path),
+                    root().join("crates/mapae-application/tests").join(path),
                 ];
-                let found = known.iter().any(|path| path.exists());
-                assert!(found, "{} names {path}", document.display());
+                let found = known.iter().find(|path| path.exists());
+                let found = found.unwrap_or_else(|| panic!("{} names {path}", document.display()));
+                if !heading.is_empty() {
+                    let linked = std::fs::read_to_string(found).expect("a document");
+                    let found = headings(&linked).any(|anchor| anchor == heading);
+                    assert!(found, "{} links to {target}", document.display());
+                }
             }
         }
     }

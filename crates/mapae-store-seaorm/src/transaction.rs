@@ -1,4 +1,7 @@
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,6 +11,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, ExecResult, IntoActiveModel, QueryResult, QueryTrait as _, RuntimeErr, Statement,
 };
+use tokio::runtime::Handle;
 use tracing::Span;
 
 use crate::error::store_error;
@@ -24,21 +28,62 @@ pub(crate) struct Transaction(pub(crate) Bounded, pub(crate) Span);
 /// What became of a statement that was not waited for nobody knows. It is undone with the
 /// transaction; of a commit its caller learns by asking again.
 pub(crate) struct Bounded {
-    transaction: DatabaseTransaction,
+    transaction: Arc<DatabaseTransaction>,
     patience: Duration,
 }
 
-/// Waits for the database for so long.
+/// A question to the database that is brought to its end, though whoever asked waits no longer or has
+/// gone: a driver whose question was dropped in the midst takes the rest of the answer for that to the
+/// next, and does not know what it has begun.
+struct ToItsEnd<T: Send + 'static> {
+    question: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+    is_begun: bool,
+}
+
+impl<T: Send + 'static> ToItsEnd<T> {
+    fn of(question: impl Future<Output = T> + Send + 'static) -> Self {
+        Self { question: Some(Box::pin(question)), is_begun: false }
+    }
+}
+
+impl<T: Send + 'static> Future for ToItsEnd<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        self.is_begun = true;
+        let Some(question) = &mut self.question else { return Poll::Pending };
+        let answer = question.as_mut().poll(context);
+        if answer.is_ready() {
+            self.question = None;
+        }
+        answer
+    }
+}
+
+impl<T: Send + 'static> Drop for ToItsEnd<T> {
+    fn drop(&mut self) {
+        let Some(question) = self.question.take().filter(|_| self.is_begun) else { return };
+        // Without a runtime the process ends, and its connections with it.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { drop(question.await) });
+        }
+    }
+}
+
+/// Asks the database, and waits for so long.
 ///
 /// # Errors
 /// What the database says, or that it said nothing.
-pub(crate) async fn bounded<T>(
+pub(crate) async fn bounded<T: Send + 'static>(
     patience: Duration,
-    asked: impl Future<Output = Result<T, DbErr>>,
+    question: impl Future<Output = Result<T, DbErr>> + Send + 'static,
 ) -> Result<T, DbErr> {
-    let no_answer =
-        || DbErr::Conn(RuntimeErr::Internal("the database did not answer in time".to_owned()));
-    tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err(no_answer()))
+    let answer = tokio::time::timeout(patience, ToItsEnd::of(question)).await;
+    answer.unwrap_or_else(|_| Err(no_answer()))
+}
+
+fn no_answer() -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal("the database did not answer in time".to_owned()))
 }
 
 impl Bounded {
@@ -48,17 +93,31 @@ impl Bounded {
     /// What the database says, or that it said nothing.
     pub(crate) async fn begin(
         patience: Duration,
-        begun: impl Future<Output = Result<DatabaseTransaction, DbErr>>,
+        begun: impl Future<Output = Result<DatabaseTransaction, DbErr>> + Send + 'static,
     ) -> Result<Self, DbErr> {
-        Ok(Self { transaction: bounded(patience, begun).await?, patience })
+        Ok(Self { transaction: Arc::new(bounded(patience, begun).await?), patience })
     }
 
     /// Ends it, and takes nothing back.
     ///
     /// # Errors
-    /// What the database says, or that it said nothing.
+    /// What the database says, or that it said nothing, now or to a statement before.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        bounded(self.patience, self.transaction.commit()).await
+        // Nobody else has it, unless a statement is still without an answer.
+        let transaction = Arc::try_unwrap(self.transaction).map_err(|_| no_answer())?;
+        bounded(self.patience, transaction.commit()).await
+    }
+
+    /// Asks within it.
+    async fn ask<T, F>(
+        &self,
+        question: impl FnOnce(Arc<DatabaseTransaction>) -> F,
+    ) -> Result<T, DbErr>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, DbErr>> + Send + 'static,
+    {
+        bounded(self.patience, question(Arc::clone(&self.transaction))).await
     }
 }
 
@@ -69,19 +128,20 @@ impl ConnectionTrait for Bounded {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        bounded(self.patience, self.transaction.execute_raw(statement)).await
+        self.ask(|transaction| async move { transaction.execute_raw(statement).await }).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        bounded(self.patience, self.transaction.execute_unprepared(sql)).await
+        let sql = sql.to_owned();
+        self.ask(|transaction| async move { transaction.execute_unprepared(&sql).await }).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        bounded(self.patience, self.transaction.query_one_raw(statement)).await
+        self.ask(|transaction| async move { transaction.query_one_raw(statement).await }).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        bounded(self.patience, self.transaction.query_all_raw(statement)).await
+        self.ask(|transaction| async move { transaction.query_all_raw(statement).await }).await
     }
 }
 

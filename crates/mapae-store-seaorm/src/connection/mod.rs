@@ -251,13 +251,15 @@ impl SeaOrmStore {
 impl Store for SeaOrmStore {
     async fn read(&self) -> Result<Box<dyn ReadView>, StoreError> {
         let span = self.span("database.view");
-        let view = Bounded::begin(self.patience, self.begin_reading());
+        let store = self.clone();
+        let view = Bounded::begin(self.patience, async move { store.begin_reading().await });
         Ok(Box::new(Transaction(view.await.map_err(store_error)?, span)))
     }
 
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let span = self.span("database.unit_of_work");
-        let work = Bounded::begin(self.patience, self.begin_writing());
+        let store = self.clone();
+        let work = Bounded::begin(self.patience, async move { store.begin_writing().await });
         Ok(Box::new(Transaction(work.await.map_err(store_error)?, span)))
     }
 
@@ -279,7 +281,9 @@ impl Store for SeaOrmStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        if bounded(self.patience, self.can_be_written()).await.map_err(store_error)? {
+        let store = self.clone();
+        let asked = async move { store.can_be_written().await };
+        if bounded(self.patience, asked).await.map_err(store_error)? {
             return Ok(());
         }
         Err(StoreError::Unavailable("the database only reads".into()))

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mapae_application::ports::{Store, StoreError};
+use mapae_application::idempotency::{IdempotencyClaim, IdempotencyOutcome};
+use mapae_application::ports::{ReadView, Store, StoreError};
 use mapae_store_seaorm::scratch::ScratchDatabase;
 use mapae_store_seaorm::{ConnectError, SeaOrmStore, StoreSettings};
+use mapae_testkit::build;
 use mapae_testkit::contract::wake_up::Processes;
 use mapae_testkit::fake::TcpProxy;
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::settings_of;
 
@@ -199,9 +202,10 @@ async fn every_statement_of_the_store_finds_its_rows_by_an_index_of_mariadb() {
     every_statement_has_an_index(MARIADB).await;
 }
 
-/// A database that answers, falls silent in the midst of a unit of work, and answers again.
-async fn is_silent_for_a_while(variable: &str) {
-    let Some(scratch) = scratch(variable).await else { return };
+/// A database of the test's own, by a way that can hold still, and a store with two connections that waits
+/// for half a second.
+async fn by_a_proxy(variable: &str) -> Option<(SeaOrmStore, TcpProxy, ScratchDatabase)> {
+    let scratch = scratch(variable).await?;
     open(&scratch).await.migrate().await.expect("the schema");
     let url = scratch.url();
     let server = url.split(['/', '@']).nth(3).expect("a host and a port");
@@ -209,7 +213,86 @@ async fn is_silent_for_a_while(variable: &str) {
     let mut settings = settings_of(url.replace(server, &proxy.address().to_string()));
     (settings.timeout, settings.connections) = (Duration::from_millis(500), 2);
     let store = SeaOrmStore::connect(&settings).await.expect("a database");
+    Some((store, proxy, scratch))
+}
 
+fn claim() -> IdempotencyClaim {
+    IdempotencyClaim {
+        key: build::unique_hash(),
+        content: build::unique_hash(),
+        resource: build::verification_id().as_uuid(),
+        expires_at: build::after(100),
+    }
+}
+
+/// Two views at once, each on a connection of its own, as soon as both can be had.
+async fn two_views(store: &SeaOrmStore) -> [Box<dyn ReadView>; 2] {
+    for _ in 0..40 {
+        if let Ok(first) = store.read().await
+            && let Ok(second) = store.read().await
+        {
+            return [first, second];
+        }
+    }
+    panic!("a connection does not come back");
+}
+
+/// A question that a connection has not heard before, one that it has, the end of a unit of work, and
+/// the begin of one: whoever asks them is gone before there is an answer.
+async fn an_answer_nobody_waits_for(variable: &str) {
+    let Some((store, proxy, scratch)) = by_a_proxy(variable).await else { return };
+    let (known, gone) = (claim(), Duration::from_millis(50));
+    let mut work = store.begin().await.expect("a unit of work");
+    work.claim_idempotency_key(&known, build::START).await.expect("an answer");
+    work.commit().await.expect("an end");
+    for nth in 0..8 {
+        let mut view = store.read().await.expect("a view");
+        let mut work = store.begin().await.expect("a unit of work");
+        if nth % 4 == 2 {
+            (drop(view), drop(work));
+            // Whoever waits for a connection does not wait for the database.
+            drop(two_views(&store).await);
+            tokio::time::sleep(gone).await;
+            proxy.hold_still();
+            let asked = timeout(gone, async { tokio::join!(store.read(), store.begin()) }).await;
+            assert!(asked.is_err(), "an answer");
+        } else {
+            proxy.hold_still();
+            // Gone with both connections.
+            let asked = timeout(gone, async move {
+                match nth % 4 {
+                    0 => drop(work.claim_idempotency_key(&claim(), build::START).await),
+                    1 => drop(view.find_idempotency_key(&claim(), build::START).await),
+                    _ => drop(work.commit().await),
+                }
+            });
+            assert!(asked.await.is_err(), "an answer");
+        }
+        proxy.go_on();
+        for view in &mut two_views(&store).await {
+            let found = view.find_idempotency_key(&known, build::START).await;
+            let found = found.unwrap_or_else(|error| panic!("after {nth}: {error:?}"));
+            assert_eq!(found, IdempotencyOutcome::Repeat(known.resource), "after {nth}");
+            assert_eq!(view.signing_keys().await.expect("an answer").len(), 0, "after {nth}");
+        }
+    }
+    store.close().await.expect("an end");
+    drop(scratch);
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_waits_for_is_nobody_elses_on_postgres() {
+    an_answer_nobody_waits_for(POSTGRES).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_waits_for_is_nobody_elses_on_mariadb() {
+    an_answer_nobody_waits_for(MARIADB).await;
+}
+
+/// A database that answers, falls silent in the midst of a unit of work, and answers again.
+async fn is_silent_for_a_while(variable: &str) {
+    let Some((store, proxy, _scratch)) = by_a_proxy(variable).await else { return };
     let mut begun = store.begin().await.expect("a unit of work");
     begun.signing_keys().await.expect("an answer");
     proxy.hold_still();
