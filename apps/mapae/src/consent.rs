@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Subcommand;
+use mapae_application::outbox::Relay;
 
 use crate::config::Config;
 use crate::{Failure, print, wire};
@@ -32,7 +33,7 @@ pub(crate) struct Selection {
 pub(crate) async fn consent(config: &Config, command: ConsentCommand) -> Result<(), Failure> {
     let store = wire::open_ready_store(config).await?;
     let public_origin = wire::public_origin(config, None)?;
-    let wire::System { store, application, .. } =
+    let wire::System { store, application, relay, .. } =
         wire::build(config, store, &public_origin).await?;
     let (ConsentCommand::Due(selection) | ConsentCommand::Remind(selection)) = &command;
     let before = application.now().plus(selection.within);
@@ -58,6 +59,10 @@ pub(crate) async fn consent(config: &Config, command: ConsentCommand) -> Result<
     }
     if let ConsentCommand::Remind(_) = command {
         print(&format!("reminded\t{reminded}"));
+    }
+    if let Some(relay) = relay {
+        // Workers are told of what was queued, and nothing more.
+        Relay { listens: false, ..relay }.run(std::future::ready(())).await;
     }
     store.close().await?;
     Ok(())

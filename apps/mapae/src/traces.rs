@@ -51,7 +51,7 @@ const QUEUE: usize = 8_192;
 const BATCH: usize = 512;
 /// How long a span waits for others to be sent with.
 const DELAY: Duration = Duration::from_secs(1);
-/// How long a batch may take, its repetitions included.
+/// How long a batch may take, its repetitions included; it is lost then.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process that stops waits for the last batches.
 const LAST_BATCHES: Duration = Duration::from_secs(3);
@@ -69,6 +69,9 @@ pub(crate) struct TracesConfig {
     pub(crate) service_name: String,
     /// The part of the traces that begin here that is exported: 1.0 is all of them.
     pub(crate) sample_ratio: f64,
+    /// The networks of those whose `traceparent` says whether a trace is exported, whatever the ratio: of
+    /// services and gateways that make it themselves.
+    pub(crate) trusted_callers: Vec<String>,
 }
 
 impl Default for TracesConfig {
@@ -78,6 +81,7 @@ impl Default for TracesConfig {
             authorization: ConfigSecret::default(),
             service_name: "mapae".to_owned(),
             sample_ratio: 1.0,
+            trusted_callers: Vec::new(),
         }
     }
 }
@@ -93,7 +97,12 @@ impl TracesConfig {
         }
         let wrong = || invalid("traces.endpoint is no URL such as http://localhost:4318");
         let mut url = reqwest::Url::parse(&self.endpoint).map_err(|_| wrong())?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() {
+        // What is secret has a setting of its own, which nothing shows.
+        let may_bear_a_secret = !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some();
+        if !matches!(url.scheme(), "http" | "https") || may_bear_a_secret {
             return Err(wrong());
         }
         if url.path() == "/" {
@@ -256,10 +265,12 @@ impl SpanExporter for Exporter {
         let batch = batch.into_iter().map(allowed).collect();
         let inner = Arc::clone(&self.inner);
         // Whoever calls is a thread without a runtime, which the client needs.
-        let sent = self.runtime.spawn(async move { inner.export(batch).await }).await;
-        let sent = sent.unwrap_or_else(|_| {
-            Err(OTelSdkError::InternalFailure("the process is stopping".to_owned()))
-        });
+        let sent = async move { tokio::time::timeout(TIMEOUT, inner.export(batch)).await };
+        let sent = match self.runtime.spawn(sent).await {
+            Ok(Ok(sent)) => sent,
+            Ok(Err(_)) => Err(OTelSdkError::Timeout(TIMEOUT)),
+            Err(_) => Err(OTelSdkError::InternalFailure("the process is stopping".to_owned())),
+        };
         self.note(&sent);
         sent
     }

@@ -256,6 +256,7 @@ pub(crate) async fn build_traced(
     let relay = wake_ups(config, &store, &keyring)?.map(|wake_ups| Relay {
         bell: bell.clone(),
         wake_ups,
+        rng: Arc::clone(&rng),
         listens: true,
     });
     let ports = Ports {
@@ -293,6 +294,7 @@ pub(crate) async fn build_traced(
     };
     // Whoever reads the inbox reads everyone's codes.
     let trusted_proxies = config.trusted_proxies()?;
+    let trusted_trace_callers = config.trusted_trace_callers()?;
     let inbox = (config.mode == Mode::Development).then_some(inbox);
     Ok(System {
         store,
@@ -306,6 +308,7 @@ pub(crate) async fn build_traced(
             metrics,
             issuer,
             trusted_proxies,
+            trusted_trace_callers,
             allowed_origins: config.server.allowed_origins.clone(),
             // A new key is known to everybody before it signs, whenever they asked last.
             keys_max_age: (config.tokens.publish_keys_ahead.0 / 2).min(Duration::from_secs(300)),

@@ -148,9 +148,7 @@ impl Application {
         errors.into_result().map_err(ConsentError::Invalid)?;
         let by =
             DecidedBy { channel: Some(ConsentChannel::Account), address: command.client.address };
-        let view = until_settled!(self.try_decide_consents(caller, &given, by).await)?;
-        self.bell.ring_all();
-        Ok(view)
+        until_settled!(self.try_decide_consents(caller, &given, by).await)
     }
 
     async fn try_decide_consents(
@@ -192,7 +190,7 @@ impl Application {
         }
         work.insert_consents(user.id(), &decided).await?;
         self.confirm_marketing(&mut *work, &user, &history, &decided, now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         tracing::info!(user = %user.id(), decisions = decided.len(), "consents decided");
         for earlier in &mut history {
             if decided.iter().any(|new| new.document.name() == earlier.document.name()) {
@@ -281,9 +279,7 @@ impl Application {
     /// # Errors
     /// What the store says.
     pub async fn remind(&self, reminder: &DueReminder) -> Result<bool, StoreError> {
-        let reminded = until_settled!(self.try_remind(reminder).await)?;
-        self.bell.ring_all();
-        Ok(reminded)
+        until_settled!(self.try_remind(reminder).await)
     }
 
     async fn try_remind(&self, reminder: &DueReminder) -> Result<bool, StoreError> {
@@ -306,7 +302,7 @@ impl Application {
         let content = MessageContent::Marketing { decisions, reminder: true };
         self.queue_to(&mut *work, &held.contact, locale, content, CONFIRMATION_LIFETIME, now)
             .await?;
-        work.commit().await?;
+        self.commit(work).await?;
         tracing::info!(user = %user.id(), document = consent.document.name(), "reminded of a consent");
         Ok(true)
     }

@@ -75,7 +75,7 @@ impl Inbox {
         let kept = async {
             let mut work = self.store.begin().await?;
             work.insert_inbox_message(&message).await?;
-            work.commit().await
+            work.commit().await.map(drop)
         };
         match kept.await {
             Ok(()) => {

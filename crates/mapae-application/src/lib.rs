@@ -36,7 +36,7 @@ use mapae_domain::{
 use crate::outbox::Bell;
 use crate::ports::{
     AccessTokens, Clock, DeliveryEvents, MessageSealer, PasswordHasher, SecretHasher, SecretRng,
-    SimpleJwtTokens, Store, TraceLinks,
+    SimpleJwtTokens, Store, StoreError, TraceLinks, UnitOfWork,
 };
 use crate::session::ServiceClient;
 
@@ -148,6 +148,14 @@ impl Application {
     /// The present instant, by the clock that every use case reads.
     pub fn now(&self) -> Timestamp {
         self.ports.clock.now()
+    }
+
+    /// Commits, and has what it queued sent at once.
+    async fn commit(&self, work: Box<dyn UnitOfWork>) -> Result<(), StoreError> {
+        for channel in work.commit().await?.channels() {
+            self.bell.ring(channel);
+        }
+        Ok(())
     }
 
     fn random(&self) -> impl FnMut(&mut [u8]) + '_ {

@@ -55,7 +55,7 @@ impl Network {
         Ok(Self { address: widened(address), prefix: prefix + before })
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let differing = u128::from(self.address) ^ u128::from(widened(address));
         differing.leading_zeros() >= u32::from(self.prefix)
     }

@@ -88,6 +88,8 @@ pub struct HttpSettings {
     pub issuer: Issuer,
     /// The networks whose word on where a request comes from is taken.
     pub trusted_proxies: Vec<Network>,
+    /// The networks of those whose `traceparent` says whether a trace is exported.
+    pub trusted_trace_callers: Vec<Network>,
     /// The origins of the pages that may call the service from elsewhere, with its cookies.
     pub allowed_origins: Vec<String>,
     /// How long others may keep the public keys.
@@ -192,7 +194,7 @@ pub fn service(
     };
     let traces = trace::Traces {
         links: Arc::clone(application.traces()),
-        proxies: client::TrustedProxies(settings.trusted_proxies.into()),
+        trusted_callers: settings.trusted_trace_callers.clone(),
         paths: Arc::clone(&paths),
     };
     let routes = Arc::new(routes);
@@ -209,7 +211,7 @@ pub fn service(
         .data(cookie::CookiePolicy::new(origin, &settings.allowed_origins))
         .data(service::KeysMaxAge(settings.keys_max_age))
         .data(settings.issuer)
-        .data(traces.proxies.clone())
+        .data(client::TrustedProxies(settings.trusted_proxies.into()))
         .with(CatchPanic::new().with_handler(middleware::panicked))
         .with(middleware::Surround { rng: settings.rng, traces: Arc::new(traces) });
     match settings.inbox {

@@ -80,7 +80,7 @@ impl Paths {
 }
 
 fn segments(path: &str) -> Vec<String> {
-    path.trim_matches('/').split('/').map(str::to_owned).collect()
+    path.strip_prefix('/').unwrap_or(path).split('/').map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -107,6 +107,8 @@ mod tests {
             ("/docs", Some("/docs"), "GET", None),
             ("/v1/verifications", Some("/v1/verifications"), "POST", Some("createVerification")),
             ("/nothing/of/the/kind", None, "GET", None),
+            // To the router it is another path.
+            ("/v1/me/", None, "GET", None),
         ] {
             let path = paths.of(asked);
             assert_eq!(path.map(|path| path.template.as_str()), template, "{asked}");

@@ -9,13 +9,14 @@ use poem::Request;
 use poem::http::{HeaderMap, Method, StatusCode};
 use tracing::{Span, field};
 
-use crate::client::TrustedProxies;
+use crate::client::Network;
 use crate::path::Paths;
 
 /// Begins spans of requests.
 pub(crate) struct Traces {
     pub(crate) links: Arc<dyn TraceLinks>,
-    pub(crate) proxies: TrustedProxies,
+    /// From where a caller decides what of theirs is exported.
+    pub(crate) trusted_callers: Vec<Network>,
     pub(crate) paths: Arc<Paths>,
 }
 
@@ -67,7 +68,9 @@ impl Traces {
     fn caller(&self, request: &Request) -> TraceCaller {
         let peer = request.remote_addr().as_socket_addr().map(|address| address.ip());
         match peer {
-            Some(peer) if self.proxies.trusts(peer) => TraceCaller::Trusted,
+            Some(peer) if self.trusted_callers.iter().any(|network| network.contains(peer)) => {
+                TraceCaller::Trusted
+            }
             _ => TraceCaller::Stranger,
         }
     }

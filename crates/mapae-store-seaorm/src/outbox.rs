@@ -202,6 +202,7 @@ impl OutboxWrites for Transaction {
     async fn insert_message(&mut self, message: &OutboxMessage) -> Result<(), StoreError> {
         let row = to_row(message).into_active_model().reset_all();
         Entity::insert(row).exec_without_returning(&self.0).await.map_err(store_error)?;
+        self.2.add(message.record().channel);
         Ok(())
     }
 

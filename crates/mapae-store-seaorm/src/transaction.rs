@@ -1,17 +1,19 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mapae_application::ports::{ReadView, StoreError, UnitOfWork};
+use mapae_application::ports::{Queued, ReadView, StoreError, UnitOfWork};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, ExecResult, IntoActiveModel, QueryResult, QueryTrait as _, RuntimeErr, Statement,
 };
 use tokio::runtime::Handle;
+use tokio::time::{sleep, timeout};
 use tracing::Span;
 
 use crate::error::store_error;
@@ -19,8 +21,48 @@ use crate::error::store_error;
 /// Every repository over one transaction. Dropped, it is rolled back.
 ///
 /// A view is one of a connection that only reads, so the type that both share cannot write through
-/// it. The span lasts as long as it does.
-pub(crate) struct Transaction(pub(crate) Bounded, pub(crate) Span);
+/// it. The span lasts as long as it does, and what was queued is said by its commit.
+pub(crate) struct Transaction(pub(crate) Bounded, pub(crate) Span, pub(crate) Queued);
+
+/// How often the time for an answer passes before a connection counts as lost.
+const LOST_AFTER: u32 = 8;
+
+/// How long the database is waited for, and what has been given up.
+#[derive(Clone)]
+pub(crate) struct Patience {
+    answer: Duration,
+    given_up: Arc<AtomicUsize>,
+}
+
+impl Patience {
+    pub(crate) fn new(answer: Duration) -> Self {
+        Self { answer, given_up: Arc::default() }
+    }
+
+    /// How long an answer is waited for.
+    pub(crate) fn answer(&self) -> Duration {
+        self.answer
+    }
+
+    /// Whether a connection was given up only now. Nothing tells which of those that come back it is, and
+    /// it must serve nobody any more.
+    pub(crate) fn has_just_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire) > 0
+    }
+
+    /// Waits on for a question that its owner waits for no longer, and gives it up with its connection
+    /// where its host is gone without a word: the network would take a quarter of an hour to find out.
+    async fn wait_on<T>(self, mut question: Pin<Box<dyn Future<Output = T> + Send>>) {
+        if timeout(self.answer * LOST_AFTER, &mut question).await.is_err() {
+            // Before the connection is let go.
+            self.given_up.fetch_add(1, Ordering::AcqRel);
+            drop(question);
+            // Long after it has come back.
+            sleep(self.answer).await;
+            self.given_up.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
 
 /// A transaction that waits for its database for so long, at each statement and at its commit, and
 /// no longer: one that has stopped to answer keeps its connections, and would keep whoever asks.
@@ -29,7 +71,9 @@ pub(crate) struct Transaction(pub(crate) Bounded, pub(crate) Span);
 /// transaction; of a commit its caller learns by asking again.
 pub(crate) struct Bounded {
     transaction: Arc<DatabaseTransaction>,
-    patience: Duration,
+    patience: Patience,
+    /// Whether a question is without an answer: nothing more is asked then, and nothing committed.
+    is_asked: AtomicBool,
 }
 
 /// A question to the database that is brought to its end, though whoever asked waits no longer or has
@@ -38,12 +82,7 @@ pub(crate) struct Bounded {
 struct ToItsEnd<T: Send + 'static> {
     question: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
     is_begun: bool,
-}
-
-impl<T: Send + 'static> ToItsEnd<T> {
-    fn of(question: impl Future<Output = T> + Send + 'static) -> Self {
-        Self { question: Some(Box::pin(question)), is_begun: false }
-    }
+    patience: Patience,
 }
 
 impl<T: Send + 'static> Future for ToItsEnd<T> {
@@ -65,7 +104,7 @@ impl<T: Send + 'static> Drop for ToItsEnd<T> {
         let Some(question) = self.question.take().filter(|_| self.is_begun) else { return };
         // Without a runtime the process ends, and its connections with it.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move { drop(question.await) });
+            runtime.spawn(self.patience.clone().wait_on(question));
         }
     }
 }
@@ -75,11 +114,12 @@ impl<T: Send + 'static> Drop for ToItsEnd<T> {
 /// # Errors
 /// What the database says, or that it said nothing.
 pub(crate) async fn bounded<T: Send + 'static>(
-    patience: Duration,
+    patience: &Patience,
     question: impl Future<Output = Result<T, DbErr>> + Send + 'static,
 ) -> Result<T, DbErr> {
-    let answer = tokio::time::timeout(patience, ToItsEnd::of(question)).await;
-    answer.unwrap_or_else(|_| Err(no_answer()))
+    let question = Some(Box::pin(question) as Pin<Box<dyn Future<Output = _> + Send>>);
+    let question = ToItsEnd { question, is_begun: false, patience: patience.clone() };
+    timeout(patience.answer, question).await.unwrap_or_else(|_| Err(no_answer()))
 }
 
 fn no_answer() -> DbErr {
@@ -92,10 +132,11 @@ impl Bounded {
     /// # Errors
     /// What the database says, or that it said nothing.
     pub(crate) async fn begin(
-        patience: Duration,
+        patience: &Patience,
         begun: impl Future<Output = Result<DatabaseTransaction, DbErr>> + Send + 'static,
     ) -> Result<Self, DbErr> {
-        Ok(Self { transaction: Arc::new(bounded(patience, begun).await?), patience })
+        let transaction = Arc::new(bounded(patience, begun).await?);
+        Ok(Self { transaction, patience: patience.clone(), is_asked: AtomicBool::new(false) })
     }
 
     /// Ends it, and takes nothing back.
@@ -103,9 +144,11 @@ impl Bounded {
     /// # Errors
     /// What the database says, or that it said nothing, now or to a statement before.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        // Nobody else has it, unless a statement is still without an answer.
+        if self.is_asked.into_inner() {
+            return Err(no_answer());
+        }
         let transaction = Arc::try_unwrap(self.transaction).map_err(|_| no_answer())?;
-        bounded(self.patience, transaction.commit()).await
+        bounded(&self.patience, transaction.commit()).await
     }
 
     /// Asks within it.
@@ -117,7 +160,14 @@ impl Bounded {
         T: Send + 'static,
         F: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
-        bounded(self.patience, question(Arc::clone(&self.transaction))).await
+        if self.is_asked.swap(true, Ordering::AcqRel) {
+            return Err(no_answer());
+        }
+        let question = question(Arc::clone(&self.transaction));
+        let question = async move { Ok(question.await) };
+        let answer = bounded(&self.patience, question).await?;
+        self.is_asked.store(false, Ordering::Release);
+        answer
     }
 }
 
@@ -187,10 +237,10 @@ impl ReadView for Transaction {}
 
 #[async_trait]
 impl UnitOfWork for Transaction {
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        let Self(transaction, span) = *self;
+    async fn commit(self: Box<Self>) -> Result<Queued, StoreError> {
+        let Self(transaction, span, queued) = *self;
         transaction.commit().await.map_err(store_error)?;
         span.record("outcome", "committed");
-        Ok(())
+        Ok(queued)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mapae_application::ports::wake_up::{SILENCE, channels_of};
 use mapae_application::ports::{WakeUpError, WakeUps};
 use mapae_domain::Channel;
 use sea_orm::DbBackend;
@@ -22,9 +23,6 @@ const fn notify(channel: Channel) -> &'static str {
     }
 }
 
-/// How long nothing may be heard before the connection is tried: one that leads nowhere any more is
-/// as silent as one that nobody has anything to say on.
-const SILENCE: Duration = Duration::from_secs(20);
 /// How long a connection may take to be made, or to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -62,7 +60,8 @@ impl PostgresWakeUps {
         let mut listener = PgListener::connect_with(&one).await?;
         // A connection that is lost is told of, and not replaced in silence.
         listener.eager_reconnect(false);
-        listener.listen(LISTENED).await?;
+        let listening = tokio::time::timeout(PATIENCE, listener.listen(LISTENED)).await;
+        listening.map_err(|_| sqlx::Error::PoolTimedOut)??;
         Channel::ALL.into_iter().for_each(woken);
         loop {
             let Ok(heard) = tokio::time::timeout(SILENCE, listener.try_recv()).await else {
@@ -73,11 +72,7 @@ impl PostgresWakeUps {
                 continue;
             };
             let Some(heard) = heard? else { return Ok(()) };
-            match Channel::from_name(heard.payload()) {
-                Some(channel) => woken(channel),
-                // Of another release, which has more of them.
-                None => Channel::ALL.into_iter().for_each(woken),
-            }
+            channels_of(heard.payload()).for_each(woken);
         }
     }
 }

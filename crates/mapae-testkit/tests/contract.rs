@@ -200,7 +200,7 @@ mod fakes {
         assert!(matches!(commit().await, Ok((Err(StoreError::Unavailable(_)), false))));
         assert!(matches!(commit().await, Ok((Err(StoreError::Stale), false))));
         assert!(matches!(commit().await, Ok((Err(StoreError::Unavailable(_)), true))));
-        assert!(matches!(commit().await, Ok((Ok(()), true))));
+        assert!(matches!(commit().await, Ok((Ok(_), true))));
     }
 
     #[tokio::test]

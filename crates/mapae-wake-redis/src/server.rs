@@ -4,9 +4,9 @@ use fred::error::ErrorKind;
 use fred::prelude::{Builder, Client, ClientLike as _, Config, Error};
 use fred::types::{ConnectHandle, RespVersion};
 
-/// How long a connection may take to be made, and a command to be answered: less than whoever wakes
-/// others waits for.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a connection may take to be made, and a command to be answered: both together are less than
+/// whoever wakes others waits for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where Redis is. The URL may bear a password, and is shown nowhere.
 #[derive(Clone)]
@@ -53,8 +53,16 @@ impl RedisServer {
                 performance.default_command_timeout = PATIENCE;
             })
             .build()?;
-        let driven = client.init().await?;
-        Ok(Connection { client, driven })
+        // Brought to its end though nobody waits any longer, so that what comes of it is closed.
+        let connecting = tokio::spawn(async move {
+            let driven = client.init().await?;
+            Ok(Connection { client, driven })
+        });
+        let late = |_| Error::new(ErrorKind::Timeout, "no connection in time");
+        match tokio::time::timeout(PATIENCE, connecting).await.map_err(late)? {
+            Ok(connected) => connected,
+            Err(_) => Err(Error::new(ErrorKind::Canceled, "the process ends")),
+        }
     }
 }
 

@@ -2,16 +2,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fred::prelude::{ClientLike as _, Error, EventInterface as _, PubsubInterface as _};
+use mapae_application::ports::wake_up::{SILENCE, channels_of};
 use mapae_application::ports::{WakeUpError, WakeUps};
 use mapae_domain::Channel;
 use tokio::sync::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::server::{Connection, RedisServer};
-
-/// How long nothing may be heard before the connection is tried: one that leads nowhere any more is
-/// as silent as one that nobody has anything to say on.
-const SILENCE: Duration = Duration::from_secs(20);
 
 /// Wakes by one connection, and listens by another.
 pub struct RedisWakeUps {
@@ -62,11 +59,8 @@ impl RedisWakeUps {
             };
             match heard {
                 Ok(Ok(message)) => {
-                    match message.value.as_str().as_deref().map(Channel::from_name) {
-                        Some(Some(channel)) => woken(channel),
-                        // Of another release, which has more of them.
-                        _ => Channel::ALL.into_iter().for_each(woken),
-                    }
+                    let word = message.value.as_str();
+                    channels_of(word.as_deref().unwrap_or_default()).for_each(woken);
                 }
                 // More was said than could be heard.
                 Ok(Err(RecvError::Lagged(_))) => Channel::ALL.into_iter().for_each(woken),

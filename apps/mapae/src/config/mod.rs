@@ -6,6 +6,7 @@
 
 mod consents;
 mod sending;
+mod value;
 
 pub(crate) use consents::ConsentConfig;
 pub(crate) use sending::{MailConfig, MailSender, OutboxConfig, SmsConfig, SmsSender, TlsMode};
@@ -29,6 +30,7 @@ use mapae_wake_redis::RedisServer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use self::value::{check_origin, networks, secret_files};
 use crate::logging::LogConfig;
 use crate::traces::TracesConfig;
 
@@ -257,6 +259,20 @@ pub(crate) struct DatabaseConfig {
     pub(crate) transaction_pooling: bool,
     /// How long the database is waited for: for a turn, and for an answer. Then the answer is 503.
     pub(crate) timeout: Length,
+}
+
+impl DatabaseConfig {
+    /// Sees that the settings can be used.
+    fn check(&self) -> Result<(), ConfigError> {
+        // MariaDB counts how long a row is waited for in whole seconds, and says so before its caller has
+        // given up.
+        let (least, most) = (Duration::from_millis(1_250), Duration::from_secs(60));
+        if !(least..=most).contains(&self.timeout.0) {
+            let text = "database.timeout must be between 1250ms and 1m";
+            return Err(ConfigError::Invalid(text.to_owned()));
+        }
+        Ok(())
+    }
 }
 
 /// What a commit waits for, on SQLite.
@@ -558,7 +574,9 @@ impl Config {
         self.mail.check(self.mode)?;
         self.sms.check(self.mode)?;
         self.worker()?;
+        self.database.check()?;
         self.trusted_proxies()?;
+        self.trusted_trace_callers()?;
         for origin in &self.server.allowed_origins {
             check_origin("server.allowed_origins", origin, self.mode)?;
         }
@@ -743,11 +761,12 @@ impl Config {
 
     /// The networks of the proxies in front.
     pub(crate) fn trusted_proxies(&self) -> Result<Vec<Network>, ConfigError> {
-        let parse = |text: &String| {
-            Network::parse(text)
-                .map_err(|why| ConfigError::Invalid(format!("server.trusted_proxies {why}")))
-        };
-        self.server.trusted_proxies.iter().map(parse).collect()
+        networks("server.trusted_proxies", &self.server.trusted_proxies)
+    }
+
+    /// The networks of those who decide which of their traces are exported.
+    pub(crate) fn trusted_trace_callers(&self) -> Result<Vec<Network>, ConfigError> {
+        networks("traces.trusted_callers", &self.traces.trusted_callers)
     }
 
     /// When signing keys are replaced.
@@ -788,45 +807,4 @@ impl Config {
             )
         })
     }
-}
-
-/// The variables that name a file, less `_FILE`, with what the file holds.
-fn secret_files() -> Result<Vec<(String, Zeroizing<String>)>, ConfigError> {
-    let mut found = Vec::new();
-    for (variable, path) in std::env::vars() {
-        let named = variable.strip_prefix("MAPAE_").and_then(|rest| rest.strip_suffix("_FILE"));
-        let Some(key) = named else { continue };
-        let content = std::fs::read_to_string(&path)
-            .map_err(|cause| ConfigError::SecretFile { variable: variable.clone(), cause })?;
-        let content = Zeroizing::new(content);
-        found.push((key.to_owned(), Zeroizing::new(content.trim_end().to_owned())));
-    }
-    Ok(found)
-}
-
-/// Sees that an origin is one (RFC 6454 §4): scheme, host and port, and nothing behind them.
-fn check_origin(key: &str, origin: &str, mode: Mode) -> Result<(), ConfigError> {
-    let invalid = |text: &str| Err(ConfigError::Invalid(format!("{key} {text}")));
-    let Ok(uri) = origin.parse::<poem::http::Uri>() else {
-        return invalid("is no origin such as https://auth.example.com");
-    };
-    // A pattern would be no origin: each is meant as it stands.
-    let is_pattern = uri.host().is_some_and(|host| host.contains('*'));
-    let has_credentials = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    let bare = uri.path() == "/" && uri.query().is_none() && !origin.ends_with('/');
-    let scheme = uri.scheme_str().unwrap_or_default();
-    if !matches!(scheme, "http" | "https")
-        || uri.host().is_none()
-        || has_credentials
-        || is_pattern
-        || !bare
-    {
-        return invalid(
-            "is no origin such as https://auth.example.com: a scheme, a host, perhaps a port, and nothing behind them",
-        );
-    }
-    if mode == Mode::Production && scheme != "https" {
-        return invalid("must begin with https:// where mode = \"production\"");
-    }
-    Ok(())
 }

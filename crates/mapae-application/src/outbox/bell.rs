@@ -34,13 +34,6 @@ impl Bell {
         self.ring_elsewhere(channel);
     }
 
-    /// Says that messages may have been committed in this process, of whatever channel.
-    pub fn ring_all(&self) {
-        for channel in Channel::ALL {
-            self.ring(channel);
-        }
-    }
-
     /// Wakes the worker of this process alone.
     pub(super) fn ring_here(&self, channel: Channel) {
         self.0.here[index(channel)].notify_one();

@@ -103,6 +103,6 @@ impl Application {
         let (address, now) = (self.address_hash(address), self.now());
         let mut work = self.ports.store.begin().await?;
         work.mark_address(&address, Deliverability::Deliverable, now).await?;
-        work.commit().await
+        work.commit().await.map(drop)
     }
 }

@@ -83,6 +83,6 @@ impl Worker {
         if let Some(next) = next {
             work.update_message(&next).await?;
         }
-        work.commit().await
+        work.commit().await.map(drop)
     }
 }

@@ -1,15 +1,16 @@
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use mapae_domain::Channel;
+use tokio::sync::Notify;
 
 use super::Bell;
-use crate::ports::{WakeUpError, WakeUps};
+use crate::ports::{SecretRng, WakeUpError, WakeUps};
 
 /// How long others are left alone once they were woken: a thousand messages a second are a hundred
-/// wake-ups.
+/// wake-ups of a channel.
 const PAUSE: Duration = Duration::from_millis(10);
 /// How long a wake-up may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,6 +27,8 @@ pub struct Relay {
     pub bell: Bell,
     /// The way to the others.
     pub wake_ups: Arc<dyn WakeUps>,
+    /// Chance, so that those who lost the way together do not try it again together.
+    pub rng: Arc<dyn SecretRng>,
     /// Whether somebody in this process is to be woken by others.
     pub listens: bool,
 }
@@ -38,8 +41,8 @@ const WAKING: u8 = 1;
 const LISTENING: u8 = 2;
 
 impl Outage {
-    fn is_on(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != 0
+    fn is_of(&self, way: u8) -> bool {
+        self.0.load(Ordering::Relaxed) & way != 0
     }
 
     fn begun(&self, way: u8, error: &WakeUpError) {
@@ -58,17 +61,34 @@ impl Outage {
     }
 }
 
-/// How long to wait after a failure: twice as long each time.
-struct BackOff(Duration);
+/// How long to wait after a failure: twice as long each time, and up to half of it less by chance.
+struct BackOff<'a>(Duration, &'a dyn SecretRng);
 
-impl BackOff {
-    fn new() -> Self {
-        Self(BACK_OFF.0)
+impl<'a> BackOff<'a> {
+    fn new(rng: &'a dyn SecretRng) -> Self {
+        Self(BACK_OFF.0, rng)
     }
 
     async fn wait(&mut self) {
-        tokio::time::sleep(self.0).await;
+        let mut chance = [0];
+        self.1.fill(&mut chance);
+        tokio::time::sleep(self.0 - self.0 * u32::from(chance[0]) / 512).await;
         self.0 = (self.0 * 2).min(BACK_OFF.1);
+    }
+}
+
+/// A channel that others are being told of; they were not told, unless it says so.
+struct Telling<'a>(&'a Bell, Channel);
+
+impl Telling<'_> {
+    fn done(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        self.0.ring_elsewhere(self.1);
     }
 }
 
@@ -81,7 +101,7 @@ impl Relay {
             () = stop => {}
             _ = relaying => {}
         }
-        if !outage.is_on()
+        if !outage.is_of(WAKING)
             && let Err(error) = self.wake_now().await
         {
             outage.begun(WAKING, &error);
@@ -90,12 +110,12 @@ impl Relay {
 
     /// Wakes others whenever something was rung here.
     async fn wake_others(&self, outage: &Outage) {
-        let mut back_off = BackOff::new();
+        let mut back_off = BackOff::new(&*self.rng);
         loop {
             self.bell.rung_elsewhere().await;
             match self.wake_now().await {
                 Ok(()) => {
-                    back_off = BackOff::new();
+                    back_off = BackOff::new(&*self.rng);
                     outage.over(WAKING);
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -113,9 +133,11 @@ impl Relay {
             if !self.bell.take_untold(channel) {
                 continue;
             }
+            let telling = Telling(&self.bell, channel);
             let woken = tokio::time::timeout(PATIENCE, self.wake_ups.wake(channel)).await;
             let woken = woken.unwrap_or_else(|late| Err(WakeUpError(late.into())));
-            woken.inspect_err(|_| self.bell.ring_elsewhere(channel))?;
+            woken?;
+            telling.done();
         }
         Ok(())
     }
@@ -126,20 +148,26 @@ impl Relay {
             // Whoever does not listen waits for the end.
             return std::future::pending().await;
         }
-        let mut back_off = BackOff::new();
+        let mut back_off = BackOff::new(&*self.rng);
         loop {
-            let heard = AtomicBool::new(false);
-            let error = self
-                .wake_ups
-                .listen(&|channel| {
-                    heard.store(true, Ordering::Relaxed);
-                    outage.over(LISTENING);
-                    self.bell.ring_here(channel);
-                })
-                .await;
-            if heard.into_inner() {
-                back_off = BackOff::new();
-            }
+            let heard = Notify::new();
+            let woken = |channel| {
+                heard.notify_one();
+                self.bell.ring_here(channel);
+            };
+            let listening = self.wake_ups.listen(&woken);
+            // A way that is lost again and again is not there, though each time it is for a moment.
+            let lasting = async {
+                heard.notified().await;
+                tokio::time::sleep(BACK_OFF.1).await;
+                outage.over(LISTENING);
+                back_off = BackOff::new(&*self.rng);
+                std::future::pending().await
+            };
+            let error = tokio::select! {
+                error = listening => error,
+                never = lasting => never,
+            };
             outage.begun(LISTENING, &error);
             back_off.wait().await;
         }

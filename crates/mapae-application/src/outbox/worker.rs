@@ -415,7 +415,7 @@ impl Worker {
                 tracing::warn!(message = %message.id(), "the lease was lost before the outcome was stored");
             }
         }
-        work.commit().await
+        work.commit().await.map(drop)
     }
 }
 

@@ -25,7 +25,7 @@ pub use sender::{
     SendError, SendReceipt, SmsSender,
 };
 pub use simplejwt::{SimpleJwtClaims, SimpleJwtTokens, SimpleJwtUse};
-pub use store::{ReadView, Store, StoreError, UnitOfWork};
+pub use store::{Queued, ReadView, Store, StoreError, UnitOfWork};
 pub use tokens::{AccessTokens, SigningKeyMaker, SigningKeyRecord, TokenError, TokenSigningError};
 pub use trace::{TraceCaller, TraceLinks, Untraced};
 pub use wake_up::{WakeUpError, WakeUps};

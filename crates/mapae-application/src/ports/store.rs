@@ -101,12 +101,36 @@ pub trait UnitOfWork:
     + AuditWrites
     + RetentionWrites
 {
-    /// Makes everything that was written durable and visible to others, or none of it.
+    /// Makes everything that was written durable and visible to others, or none of it. Says of which
+    /// channels messages were queued, so that whoever sends them can be woken.
     ///
     /// # Errors
     /// [`StoreError::Stale`] where another came first, [`StoreError::Unavailable`] where it is not
     /// known whether it was stored.
-    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+    async fn commit(self: Box<Self>) -> Result<Queued, StoreError>;
+}
+
+/// The channels of which a unit of work has queued messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Queued {
+    email: bool,
+    sms: bool,
+}
+
+impl Queued {
+    /// Notes that a message of a channel was queued.
+    pub fn add(&mut self, channel: Channel) {
+        match channel {
+            Channel::Email => self.email = true,
+            Channel::Sms => self.sms = true,
+        }
+    }
+
+    /// Each of the channels, once.
+    pub fn channels(self) -> impl Iterator<Item = Channel> {
+        let email = self.email.then_some(Channel::Email);
+        email.into_iter().chain(self.sms.then_some(Channel::Sms))
+    }
 }
 
 /// Registrations, to read.

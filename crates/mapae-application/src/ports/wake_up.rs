@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use mapae_domain::Channel;
 
@@ -30,4 +32,15 @@ pub trait WakeUps: Send + Sync {
     /// An adapter MUST call `woken` for each channel once it listens, for what it missed before; and
     /// MUST find out by itself, within a minute, that nothing can be heard.
     async fn listen(&self, woken: &(dyn Fn(Channel) + Send + Sync)) -> WakeUpError;
+}
+
+/// How long nothing may be heard before whoever listens tries the connection: one that leads nowhere any
+/// more is as silent as one that nobody has anything to say on.
+pub const SILENCE: Duration = Duration::from_secs(20);
+
+/// The channels that a word wakes: the one whose name it is. One of another release, which has more of
+/// them, wakes all.
+pub fn channels_of(word: &str) -> impl Iterator<Item = Channel> {
+    let named = Channel::from_name(word);
+    Channel::ALL.into_iter().filter(move |channel| named.is_none_or(|named| named == *channel))
 }

@@ -93,11 +93,7 @@ impl Application {
             Some(password) => Some(self.ports.passwords.hash(password).await?),
             None => None,
         };
-        let view = until_settled!(self.try_register(&parsed, password_hash.as_ref()).await)?;
-        for verification in &view.verifications {
-            self.bell.ring(verification.channel);
-        }
-        Ok(view)
+        until_settled!(self.try_register(&parsed, password_hash.as_ref()).await)
     }
 
     /// Answers a repeat before a password is hashed for nothing.
@@ -176,7 +172,7 @@ impl Application {
             Completion::Done(_) => work.registration(id).await?.unwrap_or(registration),
         };
         let view = self.registration_view(&mut *work, &registration, now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         Ok(view)
     }
 

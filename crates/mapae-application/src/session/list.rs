@@ -93,7 +93,7 @@ impl Application {
             })
             .ok_or(EndSessionError::NotFound)?;
         work.end_session(&session.end(SessionEnd::Revoked, now)).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         tracing::info!(user = %user.id(), session = %id, "session revoked");
         Ok(())
     }

@@ -137,7 +137,7 @@ impl Application {
             .open_session(&mut *work, &user, vec![AuthMethod::Password], client.clone(), now)
             .await?;
         let pair = self.sign_first_pair(&mut *work, &session, &user, now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         count_log_in("pwd", "succeeded");
         tracing::info!(user = %id, session = %session.id(), method = "pwd", "authentication succeeded");
         Ok(pair)
@@ -188,7 +188,7 @@ impl Application {
         let session =
             self.open_session(&mut *work, &user, vec![method], client.clone(), now).await?;
         let pair = self.sign_first_pair(&mut *work, &session, &user, now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         count_log_in(method.as_str(), "succeeded");
         tracing::info!(user = %user.id(), session = %session.id(), method = method.as_str(), "authentication succeeded");
         Ok(pair)
@@ -235,7 +235,7 @@ impl Application {
             .open_session(&mut *work, &user, registration.methods(), client.clone(), now)
             .await?;
         let pair = self.sign_first_pair(&mut *work, &session, &user, now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         count_log_in("sign_up", "succeeded");
         tracing::info!(user = %user.id(), session = %session.id(), registration = %id, "authentication succeeded");
         Ok(pair)

@@ -95,7 +95,7 @@ impl Application {
                 if !work.rotate_session(&next, session.record().generation).await? {
                     return Err(StoreError::Stale.into());
                 }
-                work.commit().await?;
+                self.commit(work).await?;
                 Ok(self.sign_pair(&next, &user, now)?)
             }
             RefreshDecision::Repeat => Ok(self.sign_pair(&session, &user, now)?),
@@ -105,7 +105,7 @@ impl Application {
                     let (kind, session) = (AuditKind::RefreshTokenReplayed, Some(ended.id()));
                     self.note(&mut *work, kind, user.id(), session, client, now).await?;
                 }
-                work.commit().await?;
+                self.commit(work).await?;
                 tracing::warn!(
                     user = %user.id(),
                     session = %ended.id(),

@@ -87,7 +87,7 @@ impl Application {
                 work.end_sessions_of_user(user.id(), except, SessionEnd::Revoked, now).await?;
             }
         }
-        work.commit().await?;
+        self.commit(work).await?;
         tracing::info!(user = %user.id(), session = %id, ?scope, "session revoked");
         Ok(())
     }

@@ -109,9 +109,7 @@ impl Application {
         let contact =
             self.parse_contact(channel, &command.to).map_err(|reason| invalid("to", reason))?;
         let key = command.idempotency.as_ref();
-        let view = until_settled!(self.try_change_contact(caller, &contact, key).await)?;
-        self.bell.ring(view.channel);
-        Ok(view)
+        until_settled!(self.try_change_contact(caller, &contact, key).await)
     }
 
     async fn try_change_contact(
@@ -175,7 +173,7 @@ impl Application {
         work.insert_verification(&verification).await?;
         self.queue_message(&mut *work, &verification, content, now).await?;
         let view = VerificationView::read(&mut *work, &verification, now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         Ok(view)
     }
 
@@ -288,12 +286,11 @@ impl Application {
                 self.note(&mut *work, kind, user.id(), session, &nowhere, now).await?;
                 let notice = Notice::ContactRemoved;
                 self.tell_of_loss(&mut *work, &user, removed, notice, now).await?;
-                work.commit().await?;
+                self.commit(work).await?;
                 Ok(())
             };
             attempt.await
         })?;
-        self.bell.ring_all();
         Ok(())
     }
 
@@ -307,9 +304,7 @@ impl Application {
         id: ContactId,
         client: &SessionClient,
     ) -> Result<User, ContactError> {
-        let user = until_settled!(self.try_choose_primary_contact(caller, id, client).await)?;
-        self.bell.ring_all();
-        Ok(user)
+        until_settled!(self.try_choose_primary_contact(caller, id, client).await)
     }
 
     async fn try_choose_primary_contact(
@@ -329,7 +324,7 @@ impl Application {
             self.note(&mut *work, kind, user.id(), session, client, now).await?;
         }
         work.update_user(&user).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         Ok(user)
     }
 
@@ -346,9 +341,7 @@ impl Application {
     ) -> Result<(), UndoContactError> {
         let key = parse_link_key(key).ok_or(UndoContactError::NotFound)?;
         let hash = self.hash_undo(&key);
-        until_settled!(self.try_undo(&hash, client).await)?;
-        self.bell.ring_all();
-        Ok(())
+        until_settled!(self.try_undo(&hash, client).await)
     }
 
     async fn try_undo(
@@ -391,7 +384,7 @@ impl Application {
         let (to, locale) = (&back.contact, user.record().locale);
         let notice = Notice::ContactRestored;
         self.queue_notice_to(&mut *work, to, locale, notice, None, now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         tracing::warn!(user = %user.id(), "contact restored");
         Ok(())
     }

@@ -117,8 +117,7 @@ impl Application {
         let kind = AuditKind::PasswordChanged;
         self.note(&mut *work, kind, id, Some(session.id()), client, now).await?;
         self.queue_notice(&mut *work, &user, Notice::PasswordChanged, now).await?;
-        work.commit().await?;
-        self.bell.ring_all();
+        self.commit(work).await?;
         tracing::info!(user = %id, session = %session.id(), "password changed");
         Ok(())
     }

@@ -81,12 +81,7 @@ impl Application {
         errors.into_result().map_err(ChangeProfileError::Invalid)?;
         let change = ProfileChange { nickname, name, locale };
         let username = username.as_ref();
-        let user =
-            until_settled!(self.try_change_profile(caller, username, &change, client).await)?;
-        if username.is_some() {
-            self.bell.ring_all();
-        }
-        Ok(user)
+        until_settled!(self.try_change_profile(caller, username, &change, client).await)
     }
 
     async fn try_change_profile(
@@ -133,7 +128,7 @@ impl Application {
             }
         };
         work.update_user(&user).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         Ok(user)
     }
 }

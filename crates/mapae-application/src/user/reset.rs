@@ -139,9 +139,7 @@ impl Application {
             let error = FieldError::new("login", InvalidValue::Malformed);
             return Err(RequestResetError::Invalid(vec![error]));
         };
-        let view = until_settled!(self.try_request_reset(&name, &command).await)?;
-        self.bell.ring_all();
-        Ok(view)
+        until_settled!(self.try_request_reset(&name, &command).await)
     }
 
     async fn try_request_reset(
@@ -196,7 +194,7 @@ impl Application {
         };
         work.insert_verification(&verification).await?;
         self.queue_message(&mut *work, &verification, content, now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         Ok(reset_view(&verification, now))
     }
 
@@ -268,9 +266,7 @@ impl Application {
         // Looked at first, so that nobody has passwords hashed by guessing.
         until_settled!(self.try_reset(&command, None).await)?;
         let hash = self.ports.passwords.hash(new).await?;
-        until_settled!(self.try_reset(&command, Some(&hash)).await)?;
-        self.bell.ring_all();
-        Ok(())
+        until_settled!(self.try_reset(&command, Some(&hash)).await)
     }
 
     /// Takes a proof. Without a hash only a wrong one is stored; a right one changes nothing yet.
@@ -287,7 +283,7 @@ impl Application {
         if let Err(refused) = outcome {
             if verification.record().version != before {
                 work.update_verification(&verification).await?;
-                work.commit().await?;
+                self.commit(work).await?;
             }
             return Err(CompleteResetError::Refused(refused));
         }
@@ -311,7 +307,7 @@ impl Application {
         let kind = AuditKind::PasswordReset;
         self.note(&mut *work, kind, user.id(), None, &command.client, now).await?;
         self.queue_notice(&mut *work, &user, Notice::PasswordChanged, now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         tracing::info!(user = %user.id(), "password reset");
         Ok(())
     }

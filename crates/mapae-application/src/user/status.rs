@@ -50,7 +50,7 @@ impl Application {
                 };
                 let nobody = SessionClient::default();
                 self.note(&mut *work, kind, user.id(), None, &nobody, now).await?;
-                work.commit().await?;
+                self.commit(work).await?;
                 tracing::warn!(user = %user.id(), status = status.as_str(), "status changed");
                 Ok(user.id())
             };

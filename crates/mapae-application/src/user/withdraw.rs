@@ -30,7 +30,6 @@ impl Application {
     /// [`WithdrawError`]; nothing has changed then.
     pub async fn withdraw(&self, caller: &Authenticated) -> Result<(), WithdrawError> {
         until_settled!(self.try_withdraw(caller).await)?;
-        self.bell.ring_all();
         self.purge_after_erasure().await;
         Ok(())
     }
@@ -55,7 +54,7 @@ impl Application {
             let why = SessionEnd::AuthenticationChanged;
             work.end_sessions_of_user(id, None, why, now).await?;
         }
-        work.commit().await?;
+        self.commit(work).await?;
         tracing::info!(user = %id, "withdrawn");
         Ok(())
     }

@@ -68,9 +68,7 @@ impl Application {
         command: BeginVerification,
     ) -> Result<VerificationView, BeginVerificationError> {
         let parsed = self.parse_begin(command).map_err(BeginVerificationError::Invalid)?;
-        let view = until_settled!(self.try_begin(&parsed).await)?;
-        self.bell.ring(view.channel);
-        Ok(view)
+        until_settled!(self.try_begin(&parsed).await)
     }
 
     fn parse_begin(&self, command: BeginVerification) -> Result<Parsed, Vec<FieldError>> {
@@ -162,7 +160,7 @@ impl Application {
         work.insert_verification(&verification).await?;
         self.queue_message(&mut *work, &verification, content, now).await?;
         let view = VerificationView::read(&mut *work, &verification, now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         Ok(view)
     }
 

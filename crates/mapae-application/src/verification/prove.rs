@@ -63,9 +63,7 @@ impl Application {
         &self,
         command: CheckVerification,
     ) -> Result<VerificationView, ProveError> {
-        let view = until_settled!(self.try_check(&command).await)?;
-        self.ring_after(&view);
-        Ok(view)
+        until_settled!(self.try_check(&command).await)
     }
 
     /// Confirms a contact by the key of a link. Gives no receipt: whoever follows a link need not
@@ -76,16 +74,7 @@ impl Application {
     pub async fn confirm_verification(&self, key: &str) -> Result<VerificationView, ProveError> {
         let key = parse_link_key(key).ok_or(ProveError::NotFound)?;
         let link = self.hash_link(&key);
-        let view = until_settled!(self.try_confirm(link).await)?;
-        self.ring_after(&view);
-        Ok(view)
-    }
-
-    /// Whoever held a contact before is told that it changed.
-    fn ring_after(&self, proved: &VerificationView) {
-        if proved.purpose == Purpose::ContactChange {
-            self.bell.ring_all();
-        }
+        until_settled!(self.try_confirm(link).await)
     }
 
     async fn try_confirm(&self, link: SecretHash) -> Result<VerificationView, ProveError> {
@@ -95,7 +84,7 @@ impl Application {
         let verification =
             verification.filter(|found| !is_apart(found)).ok_or(ProveError::NotFound)?;
         let (work, view, _) = self.prove(work, verification, Proof::Link(link), now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         Ok(view)
     }
 
@@ -124,7 +113,7 @@ impl Application {
             // Claimed only by a success: a wrong code that is sent again is another guess.
             work.claim_idempotency_key(&key.claim(command.id.as_uuid(), now), now).await?;
         }
-        work.commit().await?;
+        self.commit(work).await?;
         Ok(view)
     }
 
@@ -175,7 +164,7 @@ impl Application {
         if let Err(refused) = outcome {
             if verification.record().version != before {
                 work.update_verification(&verification).await?;
-                work.commit().await?;
+                self.commit(work).await?;
             }
             return Err(ProveError::Refused(refused));
         }
@@ -188,7 +177,7 @@ impl Application {
             }
             Proved::Refused(refused) => {
                 work.update_verification(&verification.cancel()).await?;
-                work.commit().await?;
+                self.commit(work).await?;
                 Err(ProveError::Refused(refused))
             }
         }

@@ -49,9 +49,7 @@ impl Application {
         &self,
         command: ResendVerification,
     ) -> Result<VerificationView, ResendError> {
-        let view = until_settled!(self.try_resend(&command).await)?;
-        self.bell.ring(view.channel);
-        Ok(view)
+        until_settled!(self.try_resend(&command).await)
     }
 
     async fn try_resend(
@@ -91,7 +89,7 @@ impl Application {
         work.update_verification(&resent).await?;
         self.queue_message(&mut *work, &resent, content, now).await?;
         let view = VerificationView::read(&mut *work, &resent, now).await?;
-        work.commit().await?;
+        self.commit(work).await?;
         Ok(view)
     }
 }

@@ -30,7 +30,7 @@ fn asked(name: &str, version: &str, kind: ConsentKind, required: bool) -> AskedD
     }
 }
 
-fn settings(version: &str) -> Settings {
+pub(crate) fn settings(version: &str) -> Settings {
     let documents = vec![
         asked("terms", version, ConsentKind::Agreement, true),
         asked("news", version, ConsentKind::Marketing, false),
@@ -44,9 +44,9 @@ fn from(address: &str) -> SessionClient {
     SessionClient::new(None, address.parse().ok())
 }
 
-type Given<'a> = &'a [(&'a str, &'a str, bool)];
+pub(crate) type Given<'a> = &'a [(&'a str, &'a str, bool)];
 
-fn inputs(given: Given<'_>) -> Vec<ConsentInput> {
+pub(crate) fn inputs(given: Given<'_>) -> Vec<ConsentInput> {
     let input = |(document, version, accepted): &(&str, &str, bool)| ConsentInput {
         document: (*document).to_owned(),
         version: (*version).to_owned(),
@@ -60,11 +60,12 @@ async fn register(world: &World, given: Given<'_>) -> Result<RegistrationView, R
     world.register(Register { consents, client: from(SIGN_UP), ..by_email(MINJI) }).await
 }
 
-const ALL: Given<'static> = &[("terms", "1", true), ("news", "1", true), ("age", "14", true)];
+pub(crate) const ALL: Given<'static> =
+    &[("terms", "1", true), ("news", "1", true), ("age", "14", true)];
 const LEAST: Given<'static> = &[("terms", "1", true), ("age", "14", true)];
 
 /// A user who has decided so, logged in.
-async fn user(world: &World, given: Given<'_>) -> TokenPair {
+pub(crate) async fn user(world: &World, given: Given<'_>) -> TokenPair {
     let registration = register(world, given).await.expect("a sign-up");
     let code = world.code_to(&email(MINJI)).await;
     world.check(registration.verifications[0].id, &code).await.expect("the right code");
@@ -77,12 +78,12 @@ async fn log_in(world: &World) -> TokenPair {
     world.application.log_in(command).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-async fn caller(world: &World, pair: &TokenPair) -> Authenticated {
+pub(crate) async fn caller(world: &World, pair: &TokenPair) -> Authenticated {
     let caller = world.application.authenticate(&pair.access_token).await;
     caller.unwrap_or_else(|error| panic!("{error}"))
 }
 
-async fn decide(
+pub(crate) async fn decide(
     world: &World,
     caller: &Authenticated,
     given: Given<'_>,

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use mapae_application::outbox::{Bell, Relay, Route, Worker};
 use mapae_application::ports::EmailSender;
+use mapae_application::registration::Register;
 use mapae_domain::Channel;
-use mapae_testkit::fake::{MemoryWakeUps, RecordingEmailSender};
+use mapae_testkit::fake::{MemoryWakeUps, RecordingEmailSender, link_key_in};
 use tokio::task::JoinSet;
 
-use crate::{World, email};
+use crate::{World, by_email, consent, email};
 
 /// Far more than anything here should take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,11 +23,16 @@ struct Apart {
 
 impl Apart {
     fn new() -> Self {
-        let (world, wake_ups) = (World::new(), MemoryWakeUps::new());
+        Self::with(World::new())
+    }
+
+    fn with(world: World) -> Self {
+        let wake_ups = MemoryWakeUps::new();
         let mut running = JoinSet::new();
         let (here, other) = (world.worker.bell.clone(), Bell::default());
         for (bell, listens) in [(here, false), (other.clone(), true)] {
-            let relay = Relay { bell, wake_ups: Arc::new(wake_ups.clone()), listens };
+            let (rng, wake_ups) = (Arc::clone(&world.worker.rng), Arc::new(wake_ups.clone()));
+            let relay = Relay { bell, wake_ups, rng, listens };
             running.spawn(relay.run(pending()));
         }
         let here = &world.worker;
@@ -131,6 +137,7 @@ async fn who_is_told_to_stop_tells_others_what_they_were_not_told() {
     let relay = |bell: &Bell| Relay {
         bell: bell.clone(),
         wake_ups: Arc::new(wake_ups.clone()),
+        rng: Arc::clone(&World::new().worker.rng),
         listens: true,
     };
     relay(&bell).run(ready(())).await;
@@ -139,4 +146,64 @@ async fn who_is_told_to_stop_tells_others_what_they_were_not_told() {
     bell.ring(Channel::Sms);
     relay(&bell).run(ready(())).await;
     assert_eq!(wake_ups.calls(), 1);
+    // Also of what they were being told of when it came.
+    wake_ups.set_hanging(true);
+    bell.ring(Channel::Sms);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async move { drop(stopped.await) };
+    let running = tokio::spawn(relay(&bell).run(stopped));
+    while wake_ups.calls() < 2 {
+        tokio::task::yield_now().await;
+    }
+    wake_ups.set_hanging(false);
+    drop(stop);
+    running.await.expect("an end");
+    assert_eq!(wake_ups.calls(), 3);
+}
+
+/// A registration becomes an account by a code, by a link, and by a receipt at once; what was agreed to is
+/// confirmed by a message that nothing else of it sends.
+#[tokio::test]
+async fn who_completes_a_sign_up_wakes_those_who_confirm_what_was_agreed_to() {
+    for way in ["code", "link", "receipt"] {
+        let apart = Apart::with(World::with(consent::settings("1")));
+        let (world, minji) = (&apart.world, email("minji@example.com"));
+        let consents = consent::inputs(consent::ALL);
+        let sign_up = Register { consents, ..by_email("minji@example.com") };
+        if way == "receipt" {
+            let begun = world.begin("sign_up", &minji).await;
+            sent(&world.emails, 1).await;
+            let checked = world.check(begun.id, &world.code_to(&minji).await).await;
+            let receipt = checked.expect("the right code").receipt.expect("a receipt");
+            let receipts = vec![receipt.to_string()];
+            world.register(Register { email: None, receipts, ..sign_up }).await.expect("a sign-up");
+        } else {
+            let begun = world.register(sign_up).await.expect("a sign-up");
+            sent(&world.emails, 1).await;
+            let text = world.emails.sent()[0].content.text.clone();
+            if way == "code" {
+                let code = world.code_to(&minji).await;
+                world.check(begun.verifications[0].id, &code).await.expect("the right code");
+            } else {
+                let key = link_key_in(&text).expect("a key");
+                world.application.confirm_verification(key).await.expect("the right key");
+            }
+        }
+        sent(&world.emails, 2).await;
+        let told = world.emails.sent()[1].content.text.clone();
+        assert!(told.contains("marketing=news"), "by {way}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn what_queues_nothing_wakes_nobody() {
+    let apart = Apart::with(World::with(consent::settings("1")));
+    let pair = consent::user(&apart.world, consent::ALL).await;
+    sent(&apart.world.emails, 2).await;
+    let before = apart.wake_ups.calls();
+    let caller = consent::caller(&apart.world, &pair).await;
+    // Nothing that was not decided before.
+    consent::decide(&apart.world, &caller, consent::ALL).await.expect("a decision");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(apart.wake_ups.calls(), before);
 }

@@ -3,8 +3,10 @@
 use mapae_migrations::{Migrator, MigratorTrait as _};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
 
+use super::server::mariadb_limits;
 use super::{ConnectError, SeaOrmStore};
 use crate::error::store_error;
+use crate::transaction::bounded;
 
 /// The number that processes agree on for the lock of PostgreSQL: any that nobody else uses.
 const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(7305214406912083041)";
@@ -40,13 +42,19 @@ impl SeaOrmStore {
         let work = self.begin_writing().await.map_err(failed)?;
         match self.backend() {
             DbBackend::Postgres => {
-                // Whoever else is at it may take its time.
-                let patient = "SET LOCAL lock_timeout = '60s'";
+                // Whoever else is at it may take its time, and so may what is brought in.
+                let patient = "SET LOCAL lock_timeout = '60s'; \
+                               SET LOCAL idle_in_transaction_session_timeout = 0";
                 work.execute_unprepared(patient).await.map_err(failed)?;
                 work.execute_unprepared(POSTGRES_LOCK).await.map_err(failed)?;
             }
             // The lock belongs to the connection, which the transaction keeps until its end.
-            DbBackend::MySql => lock_mariadb(&work).await?,
+            DbBackend::MySql => {
+                let patient = "SET SESSION lock_wait_timeout = 60, \
+                               SESSION idle_write_transaction_timeout = 0";
+                work.execute_unprepared(patient).await.map_err(failed)?;
+                lock_mariadb(&work).await?;
+            }
             _ => {}
         }
         Ok(work)
@@ -55,8 +63,10 @@ impl SeaOrmStore {
     /// Lets go of the lock of the schema, before the transaction ends.
     pub(crate) async fn leave_alone(&self, work: &DatabaseTransaction) -> Result<(), ConnectError> {
         if self.backend() == DbBackend::MySql {
-            // A connection that goes back with the lock would keep it.
+            // A connection that goes back with the lock would keep it, and its patience, too.
             work.execute_unprepared(MARIADB_UNLOCK).await.map_err(failed)?;
+            let limits = mariadb_limits(self.patience.answer());
+            work.execute_unprepared(&limits).await.map_err(failed)?;
         }
         Ok(())
     }
@@ -66,9 +76,12 @@ impl SeaOrmStore {
     /// # Errors
     /// [`ConnectError::Migration`] where that cannot be read.
     pub async fn pending(&self) -> Result<usize, ConnectError> {
-        let view = self.begin_reading().await.map_err(failed)?;
-        let pending = Migrator::get_pending_migrations_read_only(&view).await.map_err(failed)?;
-        Ok(pending.len())
+        let store = self.clone();
+        let pending = async move {
+            let view = store.begin_reading().await?;
+            Ok(Migrator::get_pending_migrations_read_only(&view).await?.len())
+        };
+        bounded(&self.patience, pending).await.map_err(failed)
     }
 
     /// Sees that the schema is this release's, and changes nothing.
@@ -78,9 +91,15 @@ impl SeaOrmStore {
     /// [`ConnectError::Migration`] where that cannot be read.
     pub async fn check_schema(&self) -> Result<(), ConnectError> {
         match self.pending().await? {
-            // In a transaction that is taken back, because to look may make the table of what was done.
-            0 => refuse_the_future(&self.begin_writing().await.map_err(failed)?).await,
-            missing => Err(ConnectError::FromThePast(missing)),
+            0 => {}
+            missing => return Err(ConnectError::FromThePast(missing)),
+        }
+        let store = self.clone();
+        // In a transaction that is taken back, because to look may make the table of what was done.
+        let unknown = async move { first_unknown(&store.begin_writing().await?).await };
+        match bounded(&self.patience, unknown).await.map_err(failed)? {
+            Some(step) => Err(ConnectError::FromTheFuture(step)),
+            None => Ok(()),
         }
     }
 
@@ -106,20 +125,19 @@ async fn lock_mariadb(work: &DatabaseTransaction) -> Result<(), ConnectError> {
     }
 }
 
-/// Refuses a schema with a step that this release does not know.
-async fn refuse_the_future<C: ConnectionTrait>(connection: &C) -> Result<(), ConnectError> {
+/// A step that was applied and that this release does not know.
+async fn first_unknown<C: ConnectionTrait>(connection: &C) -> Result<Option<String>, DbErr> {
     let known = Migrator::migrations();
-    let applied = Migrator::get_migration_models(connection).await.map_err(failed)?;
+    let applied = Migrator::get_migration_models(connection).await?;
     let is_unknown = |version: &str| known.iter().all(|known| known.name() != version);
-    match applied.into_iter().find(|step| is_unknown(&step.version)) {
-        Some(step) => Err(ConnectError::FromTheFuture(step.version)),
-        None => Ok(()),
-    }
+    Ok(applied.into_iter().map(|step| step.version).find(|version| is_unknown(version)))
 }
 
 async fn apply_missing(work: &DatabaseTransaction) -> Result<usize, ConnectError> {
     Migrator::install(work).await.map_err(failed)?;
-    refuse_the_future(work).await?;
+    if let Some(step) = first_unknown(work).await.map_err(failed)? {
+        return Err(ConnectError::FromTheFuture(step));
+    }
     let missing = Migrator::get_pending_migrations(work).await.map_err(failed)?.len();
     if missing > 0 {
         Migrator::up(work, None).await.map_err(failed)?;

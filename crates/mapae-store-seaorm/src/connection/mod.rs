@@ -4,12 +4,12 @@ mod migrate;
 mod server;
 mod sqlite;
 
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fmt, io};
 
 use async_trait::async_trait;
-use mapae_application::ports::{ReadView, Store, StoreError, UnitOfWork};
+use mapae_application::ports::{Queued, ReadView, Store, StoreError, UnitOfWork};
 use mapae_application::trace::TARGET;
 use sea_orm::{
     AccessMode, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -19,7 +19,7 @@ use tracing::{Span, field};
 
 use crate::error::store_error;
 use crate::scratch::Overheard;
-use crate::transaction::{Bounded, Transaction, bounded};
+use crate::transaction::{Bounded, Patience, Transaction, bounded};
 
 /// What a commit waits for, on SQLite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Synchronous {
 }
 
 /// How to reach the database.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StoreSettings {
     /// `sqlite://relative/path.db` or `sqlite:///absolute/path.db`, `postgres://…`, or `mysql://…`.
     pub url: String,
@@ -47,6 +47,19 @@ pub struct StoreSettings {
     /// How long the database is waited for: for a connection, for whoever holds what is to be
     /// changed, and for an answer.
     pub timeout: Duration,
+}
+
+impl fmt::Debug for StoreSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL may bear a password.
+        f.debug_struct("StoreSettings")
+            .field("synchronous", &self.synchronous)
+            .field("readers", &self.readers)
+            .field("connections", &self.connections)
+            .field("transaction_pooling", &self.transaction_pooling)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why there is no database. The URL may bear a password and is not shown.
@@ -83,17 +96,36 @@ pub enum ConnectError {
     Migration(#[source] StoreError),
 }
 
-/// Whether a connection that nobody uses any more has nothing begun, and may serve the next.
-///
-/// Where the database has taken a transaction back by itself (SQLite does where its disk is full),
-/// there is nothing left to be taken back: to do so fails, and the connection goes on to count one. What
-/// is begun on it after that is a part of that one, and is never committed, whatever it says.
-async fn has_nothing_begun<C: sqlx::Connection>(connection: &mut C) -> Result<bool, sqlx::Error> {
-    if connection.is_in_transaction() {
-        // What was to be taken back may be on its way.
-        connection.ping().await?;
+/// What a connection is that nobody uses any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Released {
+    /// It answers, and has nothing begun: it may serve the next.
+    Clean,
+    /// It has something begun that cannot be taken back.
+    ///
+    /// Where the database has taken a transaction back by itself (SQLite does where its disk is full),
+    /// there is nothing left to be taken back: to do so fails, and the connection goes on to count one.
+    /// What is begun on it after that is a part of that one, and is never committed, whatever it says.
+    Begun,
+    /// It does not answer.
+    Lost,
+}
+
+impl Released {
+    async fn of<C: sqlx::Connection>(connection: &mut C, patience: &Patience) -> Self {
+        if patience.has_just_given_up() {
+            return Self::Lost;
+        }
+        if connection.should_flush() || connection.is_in_transaction() {
+            // What was to be taken back may be on its way.
+            match tokio::time::timeout(patience.answer(), connection.ping()).await {
+                Err(_) => return Self::Lost,
+                Ok(Err(_)) => return Self::Begun,
+                Ok(Ok(())) => {}
+            }
+        }
+        if connection.is_in_transaction() { Self::Begun } else { Self::Clean }
     }
-    Ok(!connection.is_in_transaction())
 }
 
 /// Keeps everything in a database.
@@ -101,8 +133,7 @@ async fn has_nothing_begun<C: sqlx::Connection>(connection: &mut C) -> Result<bo
 pub struct SeaOrmStore {
     pub(crate) writer: DatabaseConnection,
     readers: DatabaseConnection,
-    /// How long it is waited for.
-    patience: Duration,
+    pub(crate) patience: Patience,
     /// Whether each transaction has to begin as if nothing had been before.
     pub(crate) is_pooled: bool,
 }
@@ -119,30 +150,40 @@ impl SeaOrmStore {
         if scheme != "sqlite" && database.is_none_or(|(_, name)| name.is_empty()) {
             return Err(ConnectError::Url);
         }
+        let patience = Patience::new(settings.timeout);
         let is_pooled = settings.transaction_pooling && scheme.starts_with("postgres");
         let (writer, readers) = match scheme {
-            "sqlite" => sqlite::open(settings, rest).await?,
+            "sqlite" => sqlite::open(settings, &patience, rest).await?,
             "postgres" | "postgresql" => {
-                let pool = server::open_postgres(settings).await?;
+                let pool = server::open_postgres(settings, &patience).await?;
                 (pool.clone(), pool)
             }
             "mysql" | "mariadb" => {
-                let pool = server::open_mariadb(settings, rest).await?;
+                let pool = server::open_mariadb(settings, &patience, rest).await?;
                 (pool.clone(), pool)
             }
             _ => return Err(ConnectError::Url),
         };
-        Ok(Self { writer, readers, patience: settings.timeout, is_pooled })
+        Ok(Self { writer, readers, patience, is_pooled })
     }
 
-    /// Closes every connection, once the units of work under way are done.
+    /// Closes every connection, once the units of work under way are done. A server that does not
+    /// answer is not waited for.
     ///
     /// # Errors
     /// What the database says.
     pub async fn close(self) -> Result<(), StoreError> {
-        self.readers.close().await.map_err(store_error)?;
-        // The last connection to close brings what is in the journal into the file.
-        self.writer.close().await.map_err(store_error)
+        let is_file = self.backend() == DbBackend::Sqlite;
+        let patience = self.patience.answer() * 4;
+        let closed = async {
+            self.readers.close().await.map_err(store_error)?;
+            // The last connection to close brings what is in the journal into the file.
+            self.writer.close().await.map_err(store_error)
+        };
+        match is_file {
+            true => closed.await,
+            false => tokio::time::timeout(patience, closed).await.unwrap_or(Ok(())),
+        }
     }
 
     /// Tells the recorder of metrics how many connections there are, and how many of them are idle.
@@ -208,7 +249,7 @@ impl SeaOrmStore {
             TransactionOptions { sqlite_transaction_mode: immediate, ..Default::default() };
         let transaction = self.writer.begin_with_options(options).await?;
         if self.is_pooled {
-            transaction.execute_unprepared(&server::pooled_begin(self.patience)).await?;
+            transaction.execute_unprepared(&server::pooled_begin(self.patience.answer())).await?;
         }
         Ok(transaction)
     }
@@ -236,7 +277,9 @@ impl SeaOrmStore {
             DbBackend::Sqlite => self.readers.begin().await,
             _ if self.is_pooled => {
                 let transaction = self.readers.begin().await?;
-                transaction.execute_unprepared(&server::pooled_view(self.patience)).await?;
+                transaction
+                    .execute_unprepared(&server::pooled_view(self.patience.answer()))
+                    .await?;
                 Ok(transaction)
             }
             _ => {
@@ -252,15 +295,15 @@ impl Store for SeaOrmStore {
     async fn read(&self) -> Result<Box<dyn ReadView>, StoreError> {
         let span = self.span("database.view");
         let store = self.clone();
-        let view = Bounded::begin(self.patience, async move { store.begin_reading().await });
-        Ok(Box::new(Transaction(view.await.map_err(store_error)?, span)))
+        let view = Bounded::begin(&self.patience, async move { store.begin_reading().await });
+        Ok(Box::new(Transaction(view.await.map_err(store_error)?, span, Queued::default())))
     }
 
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let span = self.span("database.unit_of_work");
         let store = self.clone();
-        let work = Bounded::begin(self.patience, async move { store.begin_writing().await });
-        Ok(Box::new(Transaction(work.await.map_err(store_error)?, span)))
+        let work = Bounded::begin(&self.patience, async move { store.begin_writing().await });
+        Ok(Box::new(Transaction(work.await.map_err(store_error)?, span, Queued::default())))
     }
 
     async fn purge(&self) -> Result<(), StoreError> {
@@ -283,7 +326,7 @@ impl Store for SeaOrmStore {
     async fn ping(&self) -> Result<(), StoreError> {
         let store = self.clone();
         let asked = async move { store.can_be_written().await };
-        if bounded(self.patience, asked).await.map_err(store_error)? {
+        if bounded(&self.patience, asked).await.map_err(store_error)? {
             return Ok(());
         }
         Err(StoreError::Unavailable("the database only reads".into()))

@@ -1,12 +1,16 @@
 //! PostgreSQL and MariaDB: one pool, on a server that others use, too.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
-use sqlx::Executor as _;
+use sqlx::pool::PoolOptions;
+use sqlx::{Executor as _, MySqlConnection, PgConnection};
+use tokio::time::{sleep, timeout};
 
-use super::{ConnectError, StoreSettings, has_nothing_begun};
+use super::{ConnectError, Released, StoreSettings};
 use crate::error::store_error;
+use crate::transaction::Patience;
 
 /// How long a connection is kept that nobody uses, and how old any becomes: proxies and fail-over
 /// leave none behind that leads nowhere.
@@ -23,17 +27,25 @@ fn before(timeout: Duration) -> Duration {
 }
 
 /// What begins each connection to MariaDB. Every statement sees what was committed before it, and no gap
-/// between rows is locked, as on SQLite and PostgreSQL by themselves. Nobody waits for a row for longer than
-/// their caller would, and who was cut off in the midst of a unit of work holds none for long.
-fn mariadb_session(timeout: Duration) -> [String; 2] {
-    // In whole seconds, of which a second is the least.
-    let seconds = before(timeout).as_secs().max(1);
+/// between rows is locked, as on SQLite and PostgreSQL by themselves; what does not fit is refused, and not
+/// cut to what does.
+fn mariadb_session(timeout: Duration) -> [String; 3] {
     [
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
-        format!(
-            "SET SESSION innodb_lock_wait_timeout = {seconds}, SESSION idle_write_transaction_timeout = 30"
-        ),
+        "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')".to_owned(),
+        mariadb_limits(timeout),
     ]
+}
+
+/// Nobody waits for a row or a table for longer than their caller would, and who was cut off in the midst
+/// of a unit of work holds none for long.
+pub(super) fn mariadb_limits(timeout: Duration) -> String {
+    // In whole seconds, of which a second is the least.
+    let seconds = before(timeout).as_secs().max(1);
+    format!(
+        "SET SESSION innodb_lock_wait_timeout = {seconds}, SESSION lock_wait_timeout = {seconds}, \
+         SESSION idle_write_transaction_timeout = 30"
+    )
 }
 
 /// The same of PostgreSQL.
@@ -76,9 +88,69 @@ pub(super) fn pooled_view(timeout: Duration) -> String {
     format!("{view}; {}", pooled_begin(timeout))
 }
 
+/// How each connection to a server begins, and how one that is lost is replaced.
+struct Session<C: sqlx::Connection> {
+    /// Where to, as soon as the driver has read it.
+    options: OnceLock<C::Options>,
+    settings: Vec<String>,
+    patience: Patience,
+}
+
+impl<C> Session<C>
+where
+    C: sqlx::Connection,
+    for<'c> &'c mut C: sqlx::Executor<'c>,
+{
+    fn new(settings: Vec<String>, patience: &Patience) -> Arc<Self> {
+        Arc::new(Self { options: OnceLock::new(), settings, patience: patience.clone() })
+    }
+
+    /// Keeps where connections lead.
+    fn leads_to(&self, options: C::Options) -> C::Options {
+        self.options.get_or_init(|| options).clone()
+    }
+
+    async fn begin(&self, connection: &mut C) -> Result<(), sqlx::Error> {
+        for setting in self.settings.clone() {
+            connection.execute(sqlx::AssertSqlSafe(setting)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a connection that nobody uses any more may serve the next: one that is lost is replaced,
+    /// as soon as there is a server again. It is not closed, because to close one asks for its answer
+    /// where it is encrypted, and waits for that as long as the network does.
+    async fn may_serve(&self, connection: &mut C) -> bool {
+        match Released::of(connection, &self.patience).await {
+            Released::Clean => true,
+            Released::Begun => false,
+            Released::Lost => {
+                *connection = self.another().await;
+                true
+            }
+        }
+    }
+
+    async fn another(&self) -> C {
+        loop {
+            let attempt = async {
+                let options = self.options.get().ok_or(sqlx::Error::PoolClosed)?;
+                let mut connection = C::connect_with(options).await?;
+                self.begin(&mut connection).await?;
+                Ok::<_, sqlx::Error>(connection)
+            };
+            if let Ok(Ok(connection)) = timeout(self.patience.answer(), attempt).await {
+                return connection;
+            }
+            sleep(self.patience.answer()).await;
+        }
+    }
+}
+
 /// Opens a pool on PostgreSQL, or on what speaks its protocol.
 pub(super) async fn open_postgres(
     settings: &StoreSettings,
+    patience: &Patience,
 ) -> Result<DatabaseConnection, ConnectError> {
     let mut options = pool_options(settings, settings.url.clone());
     // What a connection remembers is nobody's where another transaction gets another connection.
@@ -86,55 +158,53 @@ pub(super) async fn open_postgres(
         true => (Vec::new(), 0),
         false => (Vec::from(postgres_session(settings.timeout)), STATEMENTS),
     };
+    let session = Session::<PgConnection>::new(session, patience);
+    let way = Arc::clone(&session);
     options
         .map_sqlx_postgres_opts(move |options| {
             let options = options.application_name("mapae").statement_cache_capacity(statements);
-            sqlx::ConnectOptions::disable_statement_logging(options)
+            way.leads_to(sqlx::ConnectOptions::disable_statement_logging(options))
         })
-        .map_sqlx_postgres_pool_opts(move |options| {
-            let settings = session.clone();
-            let options =
-                options.after_release(|connection, _| Box::pin(has_nothing_begun(connection)));
-            options.after_connect(move |connection, _| {
-                let settings = settings.clone();
-                Box::pin(async move {
-                    for setting in settings {
-                        connection.execute(sqlx::AssertSqlSafe(setting)).await?;
-                    }
-                    Ok(())
-                })
-            })
-        });
+        .map_sqlx_postgres_pool_opts(move |options| with_session(options, &session));
     connect(options).await
 }
 
 /// Opens a pool on MariaDB.
 pub(super) async fn open_mariadb(
     settings: &StoreSettings,
+    patience: &Patience,
     rest: &str,
 ) -> Result<DatabaseConnection, ConnectError> {
     let mut options = pool_options(settings, format!("mysql://{rest}"));
-    let session = mariadb_session(settings.timeout);
+    let session = Vec::from(mariadb_session(settings.timeout));
+    let session = Session::<MySqlConnection>::new(session, patience);
+    let way = Arc::clone(&session);
     options
-        .map_sqlx_mysql_opts(|options| {
+        .map_sqlx_mysql_opts(move |options| {
             let options = options.charset("utf8mb4").statement_cache_capacity(STATEMENTS);
-            sqlx::ConnectOptions::disable_statement_logging(options)
+            way.leads_to(sqlx::ConnectOptions::disable_statement_logging(options))
         })
-        .map_sqlx_mysql_pool_opts(move |options| {
-            let settings = session.clone();
-            let options =
-                options.after_release(|connection, _| Box::pin(has_nothing_begun(connection)));
-            options.after_connect(move |connection, _| {
-                let settings = settings.clone();
-                Box::pin(async move {
-                    for setting in settings {
-                        connection.execute(sqlx::AssertSqlSafe(setting)).await?;
-                    }
-                    Ok(())
-                })
-            })
-        });
+        .map_sqlx_mysql_pool_opts(move |options| with_session(options, &session));
     connect(options).await
+}
+
+fn with_session<D: sqlx::Database>(
+    options: PoolOptions<D>,
+    session: &Arc<Session<D::Connection>>,
+) -> PoolOptions<D>
+where
+    for<'c> &'c mut D::Connection: sqlx::Executor<'c>,
+{
+    let (begins, ends) = (Arc::clone(session), Arc::clone(session));
+    options
+        .after_connect(move |connection, _| {
+            let session = Arc::clone(&begins);
+            Box::pin(async move { session.begin(connection).await })
+        })
+        .after_release(move |connection, _| {
+            let session = Arc::clone(&ends);
+            Box::pin(async move { Ok(session.may_serve(connection).await) })
+        })
 }
 
 async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, ConnectError> {

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use super::{ConnectError, StoreSettings, Synchronous, has_nothing_begun};
+use super::{ConnectError, Released, StoreSettings, Synchronous};
 use crate::error::store_error;
+use crate::transaction::Patience;
 
 /// Opens the file, and makes it where there is none: the connection that writes, and those that read.
 pub(super) async fn open(
     settings: &StoreSettings,
+    patience: &Patience,
     path: &str,
 ) -> Result<(DatabaseConnection, DatabaseConnection), ConnectError> {
     if path.is_empty() || path.contains('?') {
@@ -21,7 +23,7 @@ pub(super) async fn open(
     let path = PathBuf::from(path);
     make_file(&path).map_err(|cause| ConnectError::File { path: path.clone(), cause })?;
     let open = async |connections: u32, query_only: bool| {
-        let options = connect_options(settings, &path, connections, query_only);
+        let options = connect_options(settings, patience, &path, connections, query_only);
         Database::connect(options).await.map_err(|error| ConnectError::Open(store_error(error)))
     };
     let writer = open(1, false).await?;
@@ -31,12 +33,14 @@ pub(super) async fn open(
 
 fn connect_options(
     settings: &StoreSettings,
+    patience: &Patience,
     path: &Path,
     connections: u32,
     query_only: bool,
 ) -> ConnectOptions {
     let mut options = ConnectOptions::new("sqlite://");
     let (path, busy_timeout) = (path.to_owned(), settings.timeout);
+    let patience = patience.clone();
     let synchronous = match settings.synchronous {
         Synchronous::Full => SqliteSynchronous::Full,
         Synchronous::Normal => SqliteSynchronous::Normal,
@@ -52,8 +56,14 @@ fn connect_options(
         .test_before_acquire(false)
         // Statements are ours and hold no values, but a log is no place for them either.
         .sqlx_logging(false)
-        .map_sqlx_sqlite_pool_opts(|options| {
-            options.after_release(|connection, _| Box::pin(has_nothing_begun(connection)))
+        .map_sqlx_sqlite_pool_opts(move |options| {
+            let patience = patience.clone();
+            options.after_release(move |connection, _| {
+                let patience = patience.clone();
+                Box::pin(
+                    async move { Ok(Released::of(connection, &patience).await == Released::Clean) },
+                )
+            })
         })
         .map_sqlx_sqlite_opts(move |_| {
             let options = SqliteConnectOptions::new()

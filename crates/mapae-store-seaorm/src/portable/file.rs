@@ -18,7 +18,7 @@ const FORMAT: &str = "mapae-export";
 /// The version of the format.
 const VERSION: u64 = 1;
 /// The longest line that is read, in bytes: far longer than any row, and short enough to be held.
-const LONGEST_LINE: u64 = 32 * 1024 * 1024;
+const LONGEST_LINE: u64 = 4 * 1024 * 1024;
 
 /// The first line.
 #[derive(Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 mod fill;
 mod plan;
 
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbErr, Statement};
@@ -27,9 +28,9 @@ impl ScratchDatabase {
     pub async fn create(admin: &str) -> Result<Self, DbErr> {
         static NUMBERS: AtomicU32 = AtomicU32::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let name = format!("mapae_test_{}_{number}", std::process::id());
-        // One of a process of that id that was killed.
-        execute(admin, &drop_database(admin, &name)).await?;
+        // Others on the same server may have the same number as a process.
+        let chance = std::hash::RandomState::new().build_hasher().finish();
+        let name = format!("mapae_test_{chance:016x}_{number}");
         execute(admin, &format!("CREATE DATABASE {name}")).await?;
         Ok(Self { admin: admin.to_owned(), name })
     }
@@ -47,12 +48,12 @@ impl ScratchDatabase {
 
 impl Drop for ScratchDatabase {
     fn drop(&mut self) {
-        let (admin, sql) = (self.admin.clone(), drop_database(&self.admin, &self.name));
+        let (admin, name) = (self.admin.clone(), self.name.clone());
         // On a thread of its own: whoever drops it may be in a runtime, or not.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
-                Ok(runtime) => runtime.block_on(execute(&admin, &sql)).is_ok(),
+                Ok(runtime) => runtime.block_on(drop_database(&admin, &name)).is_ok(),
                 Err(_) => false,
             }
         });
@@ -70,10 +71,24 @@ pub async fn vacuum_into(url: &str, copy: &std::path::Path) -> Result<(), DbErr>
     execute(url, &format!("VACUUM INTO '{}'", copy.display())).await
 }
 
-fn drop_database(admin: &str, name: &str) -> String {
-    // PostgreSQL drops none that somebody is connected to, unless it is told to.
-    let force = if admin.starts_with("postgres") { " WITH (FORCE)" } else { "" };
-    format!("DROP DATABASE IF EXISTS {name}{force}")
+/// Drops a database, and whoever is still connected to it: a test may have ended in the midst of
+/// something.
+async fn drop_database(admin: &str, name: &str) -> Result<(), DbErr> {
+    if admin.starts_with("postgres") {
+        return execute(admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+    }
+    let connection = connect(admin).await?;
+    let others = format!("SELECT id FROM information_schema.processlist WHERE db = '{name}'");
+    let others = Statement::from_string(connection.get_database_backend(), others);
+    for other in connection.query_all_raw(others).await? {
+        let id: i64 = other.try_get_by_index(0)?;
+        // Gone by itself meanwhile, perhaps.
+        connection.execute_unprepared(&format!("KILL {id}")).await.ok();
+    }
+    let dropped = format!("SET lock_wait_timeout = 20; DROP DATABASE IF EXISTS {name}");
+    let dropped = connection.execute_unprepared(&dropped).await.map(drop);
+    connection.close().await?;
+    dropped
 }
 
 /// Every table that use cases write to; before each what refers to it.

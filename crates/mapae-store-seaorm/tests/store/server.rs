@@ -2,8 +2,7 @@
 //! `MAPAE_TEST_POSTGRES_URL` and `MAPAE_TEST_MARIADB_URL`.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mapae_application::idempotency::{IdempotencyClaim, IdempotencyOutcome};
@@ -25,13 +24,15 @@ pub(crate) const MARIADB: &str = "MAPAE_TEST_MARIADB_URL";
 
 /// A database of the test's own on the server that `variable` names, where it does.
 pub(crate) async fn scratch(variable: &str) -> Option<ScratchDatabase> {
-    static SAID: AtomicBool = AtomicBool::new(false);
+    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let Ok(admin) = std::env::var(variable) else {
         assert!(
             std::env::var("MAPAE_TEST_REQUIRE").as_deref() != Ok("all"),
             "{variable} names no server, and MAPAE_TEST_REQUIRE is all"
         );
-        if !SAID.swap(true, Ordering::Relaxed) {
+        let mut said = SAID.lock().expect("a list");
+        if !said.iter().any(|said| said == variable) {
+            said.push(variable.to_owned());
             #[expect(clippy::print_stderr, reason = "what a test has not looked at is said")]
             {
                 eprintln!("skipped: {variable} names no server");
@@ -249,7 +250,8 @@ async fn an_answer_nobody_waits_for(variable: &str) {
         let mut view = store.read().await.expect("a view");
         let mut work = store.begin().await.expect("a unit of work");
         if nth % 4 == 2 {
-            (drop(view), drop(work));
+            drop(view);
+            drop(work);
             // Whoever waits for a connection does not wait for the database.
             drop(two_views(&store).await);
             tokio::time::sleep(gone).await;
@@ -280,12 +282,12 @@ async fn an_answer_nobody_waits_for(variable: &str) {
     drop(scratch);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_nobody_waits_for_is_nobody_elses_on_postgres() {
     an_answer_nobody_waits_for(POSTGRES).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_nobody_waits_for_is_nobody_elses_on_mariadb() {
     an_answer_nobody_waits_for(MARIADB).await;
 }
@@ -298,7 +300,7 @@ async fn is_silent_for_a_while(variable: &str) {
     proxy.hold_still();
     // In the midst of one, at its commit, at the begin of others, and with no connection left.
     let asked = begun.signing_keys().await.map(drop);
-    let mut outcomes = vec![asked, begun.commit().await];
+    let mut outcomes = vec![asked, begun.commit().await.map(drop)];
     for _ in 0..4 {
         outcomes.push(store.begin().await.map(drop));
         outcomes.push(store.read().await.map(drop));
@@ -321,14 +323,45 @@ async fn is_silent_for_a_while(variable: &str) {
     store.close().await.expect("an end");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_a_postgres_that_has_fallen_silent() {
     is_silent_for_a_while(POSTGRES).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_a_mariadb_that_has_fallen_silent() {
     is_silent_for_a_while(MARIADB).await;
+}
+
+/// A host that is gone without a word, with every connection of the store's, and another in its place.
+async fn is_gone_without_a_word(variable: &str) {
+    let Some((store, proxy, _scratch)) = by_a_proxy(variable).await else { return };
+    let (mut first, mut second) =
+        (store.begin().await.expect("a unit of work"), store.read().await.expect("a view"));
+    proxy.fall_silent();
+    assert!(first.claim_idempotency_key(&claim(), build::START).await.is_err());
+    assert!(second.signing_keys().await.is_err());
+    // Neither is asked any more, or committed, though there might be an answer yet.
+    let asked = timeout(Duration::from_millis(50), second.signing_keys()).await;
+    assert!(matches!(asked, Ok(Err(StoreError::Unavailable(_)))), "{asked:?}");
+    let asked = timeout(Duration::from_millis(50), first.commit()).await;
+    assert!(matches!(asked, Ok(Err(StoreError::Unavailable(_)))), "{asked:?}");
+    drop(second);
+    // No connection is left, until those that lead nowhere are given up.
+    for view in &mut two_views(&store).await {
+        assert_eq!(view.signing_keys().await.expect("an answer").len(), 0);
+    }
+    store.close().await.expect("an end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_to_a_postgres_that_is_gone_without_a_word_are_replaced() {
+    is_gone_without_a_word(POSTGRES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_to_a_mariadb_that_is_gone_without_a_word_are_replaced() {
+    is_gone_without_a_word(MARIADB).await;
 }
 
 /// Two processes on one database of PostgreSQL, and the server's way to cut them off.
@@ -336,6 +369,15 @@ async fn two_processes() -> Option<(Processes, ScratchDatabase)> {
     let scratch = scratch(POSTGRES).await?;
     let (first, second) = (open(&scratch).await, open(&scratch).await);
     let look = look(&scratch).await;
+    let counting = look.clone();
+    let listeners = move || -> Pin<Box<dyn Future<Output = usize> + Send>> {
+        let look = counting.clone();
+        Box::pin(async move {
+            let listening = "SELECT pid::text FROM pg_stat_activity \
+                             WHERE datname = current_database() AND query ILIKE 'LISTEN %'";
+            text_of(&look, listening).await.len()
+        })
+    };
     let cut = move || -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let look = look.clone();
         Box::pin(async move {
@@ -345,8 +387,12 @@ async fn two_processes() -> Option<(Processes, ScratchDatabase)> {
         })
     };
     let wake_ups = |store: &SeaOrmStore| store.wake_ups().expect("PostgreSQL has a way");
-    let processes =
-        Processes { first: wake_ups(&first), second: wake_ups(&second), cut: Box::new(cut) };
+    let processes = Processes {
+        first: wake_ups(&first),
+        second: wake_ups(&second),
+        cut: Box::new(cut),
+        listeners: Box::new(listeners),
+    };
     Some((processes, scratch))
 }
 

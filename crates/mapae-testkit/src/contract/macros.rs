@@ -123,6 +123,7 @@ macro_rules! __promises_of_store {
                 an_empty_outbox_has_nothing_to_send
                 what_waits_is_counted_with_since_when
                 a_leased_message_is_the_one_that_was_stored
+                a_commit_names_the_channels_of_what_it_queued
                 a_message_is_leased_when_it_is_due
                 the_longest_due_is_leased_first
                 an_expired_lease_gives_way_to_one_with_a_higher_fence
@@ -454,7 +455,7 @@ macro_rules! wake_ups_contract {
             a_wake_up_that_nobody_hears_is_no_failure
             a_hundred_rings_in_a_burst_wake_and_are_few_wake_ups
             after_the_connection_was_cut_it_is_listened_again
-            who_gave_up_listening_is_not_woken
+            who_gave_up_listening_leaves_nothing_behind
         }
     };
 }

@@ -15,11 +15,16 @@ use mapae_application::ports::{WakeUpError, WakeUps};
 use mapae_domain::Channel;
 use tokio::task::JoinHandle;
 
+use crate::fake::SequenceRng;
+
 /// How long a wake-up may take before it counts as lost: far more than it should.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Cuts every connection of both processes, as a server that restarts does.
 pub type Cut = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// Counts who listens, as the server sees it.
+pub type Count = Box<dyn Fn() -> Pin<Box<dyn Future<Output = usize> + Send>> + Send + Sync>;
 
 /// Two processes of one installation.
 pub struct Processes {
@@ -29,6 +34,8 @@ pub struct Processes {
     pub second: Arc<dyn WakeUps>,
     /// Cuts both off.
     pub cut: Cut,
+    /// How many listen.
+    pub listeners: Count,
 }
 
 /// How often each channel was heard.
@@ -169,7 +176,12 @@ pub async fn a_hundred_rings_in_a_burst_wake_and_are_few_wake_ups(processes: Pro
     let listener = Listener::to(&second).await;
     let counted = Arc::new(Counted(first, AtomicUsize::new(0)));
     let bell = Bell::default();
-    let relay = Relay { bell: bell.clone(), wake_ups: counted.clone(), listens: false };
+    let relay = Relay {
+        bell: bell.clone(),
+        wake_ups: counted.clone(),
+        rng: Arc::new(SequenceRng::new(1)),
+        listens: false,
+    };
     let relaying = tokio::spawn(relay.run(std::future::pending()));
     let before = listener.heard.of(Channel::Email);
     for _ in 0..100 {
@@ -186,7 +198,7 @@ pub async fn a_hundred_rings_in_a_burst_wake_and_are_few_wake_ups(processes: Pro
 
 /// After its connection was cut, who listens is told of what was missed, and is woken as before.
 pub async fn after_the_connection_was_cut_it_is_listened_again(processes: Processes) {
-    let Processes { first, second, cut } = processes;
+    let Processes { first, second, cut, .. } = processes;
     let listener = Listener::to(&second).await;
     listener.hears(Channel::Email, &first).await;
     let before = Channel::ALL.map(|channel| listener.heard.of(channel));
@@ -204,15 +216,19 @@ pub async fn after_the_connection_was_cut_it_is_listened_again(processes: Proces
     listener.hears(Channel::Sms, &first).await;
 }
 
-/// Who gave up listening is not woken.
-pub async fn who_gave_up_listening_is_not_woken(processes: Processes) {
-    let Processes { first, second, .. } = processes;
-    let other = Listener::to(&first).await;
-    let listener = Listener::to(&second).await;
-    let heard = Arc::clone(&listener.heard);
-    drop(listener);
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    let before = heard.of(Channel::Email);
-    other.hears(Channel::Email, &first).await;
-    assert_eq!(heard.of(Channel::Email), before);
+/// Who gave up listening leaves nothing behind: no connection, and nobody to be told.
+pub async fn who_gave_up_listening_leaves_nothing_behind(processes: Processes) {
+    let Processes { first, second, listeners, .. } = processes;
+    let (one, other) = (Listener::to(&first).await, Listener::to(&second).await);
+    assert_eq!(listeners().await, 2);
+    for (listener, left) in [(other, 1), (one, 0)] {
+        drop(listener);
+        let gone = async {
+            while listeners().await > left {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, gone).await.expect("somebody still listens");
+        assert_eq!(listeners().await, left);
+    }
 }

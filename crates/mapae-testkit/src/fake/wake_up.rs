@@ -64,7 +64,7 @@ impl MemoryWakeUps {
 
     /// Two processes, for the contract.
     pub fn processes(&self) -> Processes {
-        let this = self.clone();
+        let (this, wire) = (self.clone(), Arc::clone(&self.0));
         Processes {
             first: Arc::new(self.clone()),
             second: Arc::new(self.clone()),
@@ -72,6 +72,7 @@ impl MemoryWakeUps {
                 this.cut();
                 Box::pin(std::future::ready(()))
             }),
+            listeners: Box::new(move || Box::pin(std::future::ready(wire.said.receiver_count()))),
         }
     }
 

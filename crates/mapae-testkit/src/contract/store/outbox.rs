@@ -68,6 +68,24 @@ fn tried(message: &OutboxMessage, outcome: SendOutcome, now: Timestamp) -> Outbo
     message.clone().tried(outcome, &policy, now, &mut |bytes: &mut [u8]| bytes.fill(0))
 }
 
+/// A commit says of which channels it queued messages, of each once, and of no other's.
+pub async fn a_commit_names_the_channels_of_what_it_queued(store: Arc<dyn Store>) {
+    for queued in [&[][..], &[Channel::Sms], &[Channel::Email, Channel::Email], &Channel::ALL] {
+        let mut work = store.begin().await.unwrap();
+        for channel in queued {
+            let (id, deadline) = (build::message_id(), build::after(60));
+            let message =
+                OutboxMessage::queue(id, *channel, None, Vec::new(), deadline, build::START);
+            work.insert_message(&message).await.unwrap();
+        }
+        let named: HashSet<Channel> = work.commit().await.unwrap().channels().collect();
+        assert_eq!(named, queued.iter().copied().collect());
+        // What another queued is not named.
+        let nothing = store.begin().await.unwrap().commit().await.unwrap();
+        assert_eq!(nothing.channels().count(), 0);
+    }
+}
+
 /// An empty outbox has nothing to lease and nothing that comes due.
 pub async fn an_empty_outbox_has_nothing_to_send(store: Arc<dyn Store>) {
     assert_eq!(next_due(&store).await, None);

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use mapae_application::idempotency::IdempotencyClaim;
 use mapae_application::inbox::InboxMessage;
-use mapae_application::ports::{ReadView, SigningKeyRecord, Store, StoreError, UnitOfWork};
+use mapae_application::ports::{Queued, ReadView, SigningKeyRecord, Store, StoreError, UnitOfWork};
 use mapae_domain::user::ContactUndo;
 use mapae_domain::{
     AuditEntry, Consent, Deliverability, MessageId, OutboxMessage, Registration, RegistrationId,
@@ -116,13 +116,15 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn read(&self) -> Result<Box<dyn ReadView>, StoreError> {
         let (state, shared) = (self.committed(), Arc::clone(&self.shared));
-        Ok(Box::new(Transaction { state, shared, stale: false, turn: None }))
+        let queued = Queued::default();
+        Ok(Box::new(Transaction { state, shared, stale: false, turn: None, queued }))
     }
 
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let (state, shared) = (self.committed(), Arc::clone(&self.shared));
-        Ok(Box::new(Transaction { state, shared, stale: false, turn: Some(turn) }))
+        let queued = Queued::default();
+        Ok(Box::new(Transaction { state, shared, stale: false, turn: Some(turn), queued }))
     }
 
     async fn purge(&self) -> Result<(), StoreError> {
@@ -141,6 +143,7 @@ struct Transaction {
     /// Something in it was stale, so nothing of it may be committed.
     stale: bool,
     turn: Option<tokio::sync::OwnedMutexGuard<()>>,
+    queued: Queued,
 }
 
 impl Transaction {
@@ -159,7 +162,7 @@ impl ReadView for Transaction {}
 
 #[async_trait]
 impl UnitOfWork for Transaction {
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+    async fn commit(self: Box<Self>) -> Result<Queued, StoreError> {
         let failure = {
             let mut failures = lock(&self.shared.failures);
             if failures.is_empty() { None } else { Some(failures.remove(0)) }
@@ -175,7 +178,7 @@ impl UnitOfWork for Transaction {
         drop(self.turn);
         match failure {
             Some(_) => Err(unavailable()),
-            None => Ok(()),
+            None => Ok(self.queued),
         }
     }
 }

@@ -72,6 +72,7 @@ impl OutboxReads for Transaction {
 #[async_trait]
 impl OutboxWrites for Transaction {
     async fn insert_message(&mut self, message: &OutboxMessage) -> Result<(), StoreError> {
+        self.queued.add(message.record().channel);
         match self.write().outbox.insert(message.id(), message.clone()) {
             None => Ok(()),
             Some(_) => Err(STORED_TWICE),
