@@ -37,7 +37,7 @@ const HALVES: [(&str, &str); 4] = [
 pub(crate) struct Findings {
     /// What does not hold.
     pub(crate) wrong: Vec<String>,
-    /// How many yeses were held against the database.
+    /// How many yeses were held against the database: each has left a row, or its mark on one.
     pub(crate) held: usize,
     /// How many messages came more than once, counted each time.
     pub(crate) duplicates: usize,
@@ -84,7 +84,7 @@ pub(crate) async fn check(
     let wrong = &mut findings.wrong;
     findings.duplicates = messages(world, told, wrong)?;
     let verified: Vec<_> = told.iter().filter(|person| person.verified).collect();
-    for person in verified.iter().step_by(verified.len() / asked.max(1) + 1) {
+    for person in verified.iter().step_by(verified.len().div_ceil(asked.max(1)).max(1)) {
         asked_again(world, person, wrong).await?;
     }
     for person in told.iter().filter(|person| !person.verified && person.registration.is_none()) {
@@ -131,8 +131,19 @@ async fn in_database(
     if told.user.as_ref().is_some_and(|id| *id != user.id().to_string()) {
         wrong.push("an account is another's".to_owned());
     }
-    if told.refresh_token.is_some() && view.sessions_of_user(user.id()).await?.is_empty() {
-        wrong.push("a session is gone".to_owned());
+    if let Some((id, _)) = &told.session {
+        let sessions = view.sessions_of_user(user.id()).await?;
+        match sessions.iter().find(|session| session.id().to_string() == *id) {
+            None => wrong.push("a session is gone".to_owned()),
+            // One generation a token for which a successor was given.
+            Some(session) if (session.record().generation as usize) < told.successors.len() => {
+                wrong.push("a refresh is gone".to_owned());
+            }
+            Some(session) if session.record().ended.is_some() => {
+                wrong.push("a session was ended by nobody".to_owned());
+            }
+            Some(_) => {}
+        }
     }
     Ok(())
 }
@@ -165,7 +176,7 @@ fn messages(world: &World, told: &[Told], wrong: &mut Vec<String>) -> Result<usi
 }
 
 /// The service is asked: a used code stays used, the password opens the account, the last token that
-/// was given is good, and the one before the last but one is not.
+/// was given is good, and one with a successor's successor is not.
 async fn asked_again(world: &World, told: &Told, wrong: &mut Vec<String>) -> Result<(), Failure> {
     if let (Some(verification), Some(code)) = (&told.verification, &told.code) {
         let again = world.check(verification, code).await?;
@@ -184,6 +195,12 @@ async fn asked_again(world: &World, told: &Told, wrong: &mut Vec<String>) -> Res
         if !refreshed.is_yes() {
             wrong.push(format!("a token that was given is refused: {}", refreshed.problem()));
         }
+    }
+    if let Some((_, first)) = &told.session
+        && told.successors.len() > 1
+        && world.refresh(first).await?.is_yes()
+    {
+        wrong.push("a token that was used up long ago is taken".to_owned());
     }
     Ok(())
 }

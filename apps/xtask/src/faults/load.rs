@@ -47,6 +47,8 @@ pub(crate) struct Told {
     pub(crate) user: Option<String>,
     /// Every token for which a successor was given, with all that were.
     pub(crate) successors: HashMap<String, Vec<String>>,
+    /// The session that was opened, and its first refresh token.
+    pub(crate) session: Option<(String, String)>,
     /// The refresh token that is good.
     pub(crate) refresh_token: Option<String>,
     /// How many answers were yes.
@@ -56,10 +58,10 @@ pub(crate) struct Told {
 /// A request that failed, where it was not for who asked: no answer, or one of 500 and more.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
-    /// When.
+    /// When it was asked.
+    pub(crate) asked: Instant,
+    /// When it failed.
     pub(crate) at: Instant,
-    /// After how long.
-    pub(crate) after: Duration,
     /// With what status, where there was an answer.
     pub(crate) status: Option<StatusCode>,
 }
@@ -119,7 +121,11 @@ impl World {
         yeses.iter().filter(|at| **at >= since).count()
     }
 
-    /// A number that nobody else has.
+    /// Somebody who was told nothing yet, with a number that nobody else has.
+    pub(crate) fn stranger(&self) -> Told {
+        Told { number: self.number(), ..Told::default() }
+    }
+
     fn number(&self) -> String {
         format!("010{:08}", 40_000_000 + self.people.fetch_add(1, Ordering::Relaxed))
     }
@@ -150,7 +156,7 @@ impl World {
             }
             (status, _) => {
                 let status = status.filter(StatusCode::is_server_error);
-                let fault = Fault { at: Instant::now(), after: begun.elapsed(), status };
+                let fault = Fault { asked: begun, at: Instant::now(), status };
                 self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
                 None
             }
@@ -170,7 +176,7 @@ impl World {
     }
 
     /// Waits for a person's message, and gives the code in it.
-    async fn code(&self, number: &str) -> Result<String, Failure> {
+    pub(crate) async fn code(&self, number: &str) -> Result<String, Failure> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             if let Some(message) = self.sens.taken_to(number).first() {
@@ -182,7 +188,7 @@ impl World {
     }
 
     /// Begins a registration or a verification, and says under which ids.
-    async fn begin(&self, told: &mut Told, doing: Doing) -> Result<(), Failure> {
+    pub(crate) async fn begin(&self, told: &mut Told, doing: Doing) -> Result<(), Failure> {
         if doing == Doing::Verifying {
             let body = json!({"channel": "sms", "to": told.number, "purpose": "own"});
             let begun = self.ask("/v1/verifications", &body).await?;
@@ -213,7 +219,7 @@ impl World {
     }
 
     /// Signs up, until the first session.
-    async fn sign_up(&self, told: &mut Told) -> Result<(), Failure> {
+    pub(crate) async fn sign_up(&self, told: &mut Told) -> Result<(), Failure> {
         self.begin(told, Doing::SigningUp).await?;
         let code = self.code(&told.number).await?;
         told.code = Some(code.clone());
@@ -233,7 +239,9 @@ impl World {
         if !pair.is_yes() {
             return Err(format!("a person cannot log in: {}", pair.problem()).into());
         }
-        told.refresh_token = Some(pair.text("refresh_token")?);
+        let token = pair.text("refresh_token")?;
+        told.session = Some((pair.text("session_id")?, token.clone()));
+        told.refresh_token = Some(token);
         told.acknowledged += 2;
         Ok(())
     }
@@ -303,7 +311,7 @@ impl Load {
             people.spawn(async move {
                 let mut lives = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
-                    let mut told = Told { number: world.number(), ..Told::default() };
+                    let mut told = world.stranger();
                     let lived = world.live(&mut told, doing, &stop).await;
                     lives.push((told, lived.map_err(|error| error.to_string())));
                     if doing == Doing::Verifying {

@@ -60,7 +60,12 @@ pub(crate) fn faults(arguments: &[&str]) -> Result<(), Failure> {
         }
         for kind in &kinds {
             let begun = Instant::now();
-            let Some(outcome) = runtime.block_on(conduct(id, *kind, scale))? else { continue };
+            // One that could not be conducted to its end has failed, and keeps no other from it.
+            let outcome = match runtime.block_on(conduct(id, *kind, scale)) {
+                Ok(None) => continue,
+                Ok(Some(outcome)) => outcome,
+                Err(error) => Outcome { figures: String::new(), wrong: vec![error.to_string()] },
+            };
             let passed = if outcome.wrong.is_empty() { "passed" } else { "**failed**" };
             println!("| {id}: {what} | {} | {} | {passed} |", kind.name(), outcome.figures);
             eprintln!(
