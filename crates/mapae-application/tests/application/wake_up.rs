@@ -171,7 +171,7 @@ async fn who_completes_a_sign_up_wakes_those_who_confirm_what_was_agreed_to() {
         let consents = consent::inputs(consent::ALL);
         let sign_up = Register { consents, ..by_email("minji@example.com") };
         if way == "receipt" {
-            let begun = world.begin("sign_up", &minji).await;
+            let begun = world.begin("registration", &minji).await;
             sent(&world.emails, 1).await;
             let checked = world.check(begun.id, &world.code_to(&minji).await).await;
             let receipt = checked.expect("the right code").receipt.expect("a receipt");
