@@ -14,9 +14,9 @@ use crate::sending::by_sens;
 /// Leases that a test can wait for, and time-outs that a busy machine does not reach: whatever is cut
 /// off twice is not sent a third time.
 const SHORT: [(&str, &str); 3] =
-    [("OUTBOX__LEASE", "12s"), ("OUTBOX__SEND_TIMEOUT", "10s"), ("OUTBOX__POLL", "20ms")];
+    [("OUTBOX__LEASE", "5s"), ("OUTBOX__SEND_TIMEOUT", "4s"), ("OUTBOX__POLL", "20ms")];
 /// Longer than a lease: whoever sends a message again has done it by then.
-const ANOTHER_TRY: Duration = Duration::from_secs(13);
+const ANOTHER_TRY: Duration = Duration::from_secs(6);
 
 /// Queues a message to each of so many numbers, a few requests at a time.
 async fn queue(server: &Server, messages: usize) {
