@@ -9,12 +9,14 @@ mod database;
 mod redis;
 mod server;
 
+use mapae_testkit::fake::six_digits_in;
 use serde_json::Value;
 
 pub use binary::{example_binary, server_binary, workspace};
 pub use database::Database;
+pub use mapae_testkit::machine::left_out;
 pub use redis::RedisProcess;
-pub use server::{Answer, Server, ServerOptions, Stopped, WorkerProcess, left_out};
+pub use server::{Answer, Server, ServerOptions, Stopped, WorkerProcess};
 
 /// The message of the inbox that a test waits for.
 #[derive(Debug, Clone)]
@@ -56,10 +58,9 @@ impl Message {
     }
 }
 
-/// The code in a text: its one run of six digits.
+/// The code in a text.
 pub fn code_in(text: &str) -> String {
-    let mut runs = text.split(|c: char| !c.is_ascii_digit()).filter(|run| run.len() == 6);
-    runs.next().unwrap_or_else(|| panic!("no code in {text}")).to_owned()
+    six_digits_in(text).unwrap_or_else(|| panic!("no code in {text}")).to_owned()
 }
 
 /// Waits until `seen` says so; says what did not come where it never does.

@@ -6,6 +6,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use mapae_testkit::machine::free_port;
+
 use crate::{left_out, until};
 
 /// A running `redis-server`, killed when this is dropped.
@@ -87,10 +89,4 @@ impl RedisProcess {
         };
         asked.await.unwrap_or_default()
     }
-}
-
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }

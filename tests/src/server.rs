@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mapae_testkit::machine::settings_of_the_machine;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -64,21 +65,6 @@ impl ServerOptions {
             None => self,
         };
         Server::start_in(folder, database, options).await
-    }
-}
-
-/// Says that a part is left out, and why; fails where everything must be there.
-///
-/// # Panics
-/// Where `MAPAE_TEST_REQUIRE` is `all`.
-pub fn left_out(what: &str) {
-    assert!(
-        std::env::var("MAPAE_TEST_REQUIRE").as_deref() != Ok("all"),
-        "{what}, and MAPAE_TEST_REQUIRE is all"
-    );
-    #[expect(clippy::print_stderr, reason = "what a test has not looked at is said")]
-    {
-        eprintln!("skipped: {what}");
     }
 }
 
@@ -436,7 +422,7 @@ async fn run_to_end(mut command: Command, arguments: &[&str]) -> (bool, String, 
 fn command(folder: &Path, options: &ServerOptions) -> Command {
     let mut command = Command::new(server_binary());
     // Nothing of the machine's own settings may reach the process.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MAPAE_")) {
+    for name in settings_of_the_machine() {
         command.env_remove(name);
     }
     command

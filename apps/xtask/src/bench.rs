@@ -14,6 +14,7 @@ use mapae_application::ports::PasswordHasher as _;
 use mapae_domain::Password;
 use mapae_password_argon2::{Argon2Hasher, Argon2Settings};
 use mapae_system::SystemRng;
+use mapae_testkit::machine::settings_of_the_machine;
 
 use crate::Failure;
 
@@ -86,7 +87,11 @@ pub(crate) fn start(
     settings: &[(&str, &str)],
 ) -> Result<Server, Failure> {
     let begun = Instant::now();
-    let mut child = Command::new(binary.canonicalize()?)
+    let mut command = Command::new(binary.canonicalize()?);
+    for name in settings_of_the_machine() {
+        command.env_remove(name);
+    }
+    let mut child = command
         .current_dir(folder)
         .arg("serve")
         .env("MAPAE_SERVER__LISTEN", "127.0.0.1:0")

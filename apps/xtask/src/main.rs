@@ -7,6 +7,7 @@ mod bench_size;
 mod deps;
 mod faults;
 mod golden;
+mod kind;
 mod openapi;
 
 use std::path::Path;

@@ -6,6 +6,7 @@
 //! * [`mod@fake`]: an adapter of each port that lives in memory and can be told to fail.
 //! * [`contract`]: what a port promises, one function a promise. A macro a port declares one test
 //!   for each, for whatever adapter it is given; the fakes pass them as every real adapter does.
+//! * [`machine`]: ports, servers that the environment names, and none of its settings.
 //! * [`build`]: entities and values in one call, with ids that never repeat.
 #![expect(
     clippy::unwrap_used,
@@ -17,3 +18,4 @@
 pub mod build;
 pub mod contract;
 pub mod fake;
+pub mod machine;

@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, reason = "test code: what fails here fails a test")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fred::prelude::{Builder, ClientLike as _, Config, PubsubInterface as _};
@@ -10,6 +10,7 @@ use mapae_application::ports::WakeUps as _;
 use mapae_domain::Channel;
 use mapae_testkit::contract::wake_up::Processes;
 use mapae_testkit::fake::TcpProxy;
+use mapae_testkit::machine::{free_port, server_of};
 use mapae_wake_redis::{RedisServer, RedisUrlError, RedisWakeUps};
 
 const REDIS: &str = "MAPAE_TEST_REDIS_URL";
@@ -17,20 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A way to the server that the variable names, where it does: `redis://host:port`, no more.
 async fn way() -> Option<TcpProxy> {
-    static SAID: AtomicBool = AtomicBool::new(false);
-    let Ok(url) = std::env::var(REDIS) else {
-        assert!(
-            std::env::var("MAPAE_TEST_REQUIRE").as_deref() != Ok("all"),
-            "{REDIS} names no server, and MAPAE_TEST_REQUIRE is all"
-        );
-        if !SAID.swap(true, Ordering::Relaxed) {
-            #[expect(clippy::print_stderr, reason = "what a test has not looked at is said")]
-            {
-                eprintln!("skipped: {REDIS} names no server");
-            }
-        }
-        return None;
-    };
+    let url = server_of(REDIS)?;
     let address = url.strip_prefix("redis://").expect("a URL with redis://").trim_end_matches('/');
     Some(TcpProxy::start(address).await)
 }
@@ -142,12 +130,7 @@ async fn who_wakes_by_a_connection_that_fell_silent_gives_up_and_takes_another()
 
 #[tokio::test]
 async fn where_there_is_no_redis_it_is_said_at_once_and_without_the_password() {
-    // A port that nobody listens on any more.
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.local_addr().expect("an address").port()
-    };
-    let url = format!("redis://mapae:planted-password@127.0.0.1:{port}");
+    let url = format!("redis://mapae:planted-password@127.0.0.1:{}", free_port());
     let process = RedisWakeUps::new(RedisServer::parse(&url).expect("a server"), "none");
     let both = async { (process.wake(Channel::Email).await, process.listen(&|_| {}).await) };
     let (woken, error) = tokio::time::timeout(PATIENCE, both).await.expect("an end");

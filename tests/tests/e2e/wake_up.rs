@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mapae_e2e::{Database, RedisProcess, Server, ServerOptions, left_out, until, wrong};
+use mapae_testkit::machine::free_port;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -129,7 +130,6 @@ async fn five_messages(server: &Server, name: &str) -> bool {
     tokio::time::timeout(Duration::from_secs(15), five).await.is_ok()
 }
 
-/// Experiment 11 of `docs/reliability.md`.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_nothing_is_lost_and_when_it_is_there_again_it_wakes_again() {
     let Some(redis) = RedisProcess::start().await else { return };
@@ -183,11 +183,7 @@ async fn without_redis_nothing_is_lost_and_when_it_is_there_again_it_wakes_again
 
 #[tokio::test]
 async fn a_start_without_redis_is_a_start_that_says_so_once_and_shows_no_password() {
-    // A port that nobody listens on.
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.local_addr().expect("an address").port()
-    };
+    let port = free_port();
     let url = format!("redis://mapae:planted-password@127.0.0.1:{port}/0");
     let options = ServerOptions::default().with("REDIS__URL", &url).with("LOG__LEVEL", "trace");
     let server = options.start().await;

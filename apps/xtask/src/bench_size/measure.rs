@@ -29,6 +29,9 @@ const REQUESTS: [(Request, u32); 4] =
 /// How many turns each side has in a round: so short that what else the machine does strikes both.
 const TURNS: u32 = 10;
 
+/// How many times as long as among few a request may take among many, by its p95.
+const AT_MOST: f64 = 1.25;
+
 #[derive(Clone, Copy)]
 enum Request {
     LogIn,
@@ -161,8 +164,12 @@ fn far(number: u32, of: u32) -> u32 {
     u32::try_from(place).unwrap_or_default() + 1
 }
 
-/// Measures both sides, by turns.
-pub(super) fn compare(few: &mut Side, many: &mut Side, rounds: u32) -> Result<(), Failure> {
+/// Measures both sides, by turns. Gives what takes more than [`AT_MOST`] times as long among many.
+pub(super) fn compare(
+    few: &mut Side,
+    many: &mut Side,
+    rounds: u32,
+) -> Result<Vec<String>, Failure> {
     // The first is not counted: connections are made, and caches become what they are after hours.
     for round in 0..=rounds {
         for kind in 0..REQUESTS.len() {
@@ -180,6 +187,7 @@ pub(super) fn compare(few: &mut Side, many: &mut Side, rounds: u32) -> Result<()
             }
         }
     }
+    let mut slower = Vec::new();
     for (kind, (request, count)) in REQUESTS.iter().enumerate() {
         let (few, many) = (&few.figures[kind], &many.figures[kind]);
         let rounds: Vec<f64> =
@@ -197,8 +205,11 @@ pub(super) fn compare(few: &mut Side, many: &mut Side, rounds: u32) -> Result<()
             p(50, &rounds),
             count * TURNS * u32::try_from(rounds.len())?,
         );
+        if p(95, &many) > p(95, &few) * AT_MOST {
+            slower.push(format!("{} takes longer among many", request.name()));
+        }
     }
-    Ok(())
+    Ok(slower)
 }
 
 /// A percentile.

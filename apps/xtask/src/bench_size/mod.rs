@@ -20,39 +20,21 @@ use tempfile::TempDir;
 
 use self::measure::Side;
 use crate::bench::start;
+use crate::kind::Kind;
 use crate::{Failure, root};
 
 /// What a million is compared with.
 const FEW: u32 = 10_000;
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Sqlite,
-    Postgres,
-    Mariadb,
-}
-
-impl Kind {
-    const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mariadb];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Sqlite => "sqlite",
-            Self::Postgres => "postgres",
-            Self::Mariadb => "mariadb",
-        }
-    }
-
-    /// The server, where it needs one.
-    fn server(self) -> Result<Option<String>, Failure> {
-        let variable = match self {
-            Self::Sqlite => return Ok(None),
-            Self::Postgres => "MAPAE_TEST_POSTGRES_URL",
-            Self::Mariadb => "MAPAE_TEST_MARIADB_URL",
-        };
-        let named = std::env::var(variable);
-        named.map(Some).map_err(|_| format!("{variable} names no server").into())
-    }
+/// The server that a kind of database needs.
+fn server_of(kind: Kind) -> Result<Option<String>, Failure> {
+    let variable = match kind {
+        Kind::Sqlite => return Ok(None),
+        Kind::Postgres => "MAPAE_TEST_POSTGRES_URL",
+        Kind::Mariadb => "MAPAE_TEST_MARIADB_URL",
+    };
+    let named = std::env::var(variable);
+    named.map(Some).map_err(|_| format!("{variable} names no server").into())
 }
 
 struct Options {
@@ -74,13 +56,14 @@ impl Options {
                 "--rounds" => options.rounds = value()?.parse()?,
                 "--binary" => options.binary = PathBuf::from(value()?),
                 name => {
-                    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
-                    options.kinds.push(kind.ok_or_else(|| format!("{name}: what is that?"))?);
+                    options
+                        .kinds
+                        .push(Kind::named(name).ok_or_else(|| format!("{name}: what is that?"))?);
                 }
             }
         }
         if options.kinds.is_empty() {
-            options.kinds = Kind::ALL.into_iter().filter(|kind| kind.server().is_ok()).collect();
+            options.kinds = Kind::ALL.into_iter().filter(|kind| server_of(*kind).is_ok()).collect();
         }
         if !options.binary.is_file() {
             let shown = options.binary.display();
@@ -100,7 +83,7 @@ struct Own {
 impl Own {
     async fn create(kind: Kind) -> Result<Self, Failure> {
         let folder = tempfile::tempdir()?;
-        let scratch = match kind.server()? {
+        let scratch = match server_of(kind)? {
             Some(admin) => Some(ScratchDatabase::create(&admin).await?),
             None => None,
         };
@@ -133,7 +116,7 @@ pub(crate) fn size(words: &[&str]) -> Result<(), Failure> {
     let options = Options::parse(words)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let password_hash = runtime.block_on(password_hash())?;
-    let mut scans = Vec::new();
+    let mut findings = Vec::new();
     for kind in &options.kinds {
         let name = kind.name();
         let few = runtime.block_on(filled(*kind, FEW, &password_hash))?;
@@ -143,19 +126,21 @@ pub(crate) fn size(words: &[&str]) -> Result<(), Failure> {
             println!("{name}: {}\n    {}", plan.words(), plan.steps.join("\n    "));
         }
         let found = plans.into_iter().filter(|plan| plan.scans);
-        scans.extend(found.map(|plan| format!("{name}: {}", plan.words())));
+        findings
+            .extend(found.map(|plan| format!("{name}: read from end to end: {}", plan.words())));
         println!("{name}: {FEW} users | {} users", options.users);
         let secret = ServerSecret::generate(&SystemRng::new());
         let mut few = serve(&options.binary, &few, FEW, &secret)?;
         let mut many = serve(&options.binary, &many, options.users, &secret)?;
-        measure::compare(&mut few, &mut many, options.rounds)?;
+        let slower = measure::compare(&mut few, &mut many, options.rounds)?;
+        findings.extend(slower.into_iter().map(|slower| format!("{name}: {slower}")));
         few.server.stop()?;
         many.server.stop()?;
     }
-    if scans.is_empty() {
+    if findings.is_empty() {
         return Ok(());
     }
-    Err(format!("read from end to end:\n{}", scans.join("\n")).into())
+    Err(findings.join("\n").into())
 }
 
 async fn password_hash() -> Result<String, Failure> {

@@ -2,55 +2,24 @@
 //! nobody does to one that others use.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use mapae_store_seaorm::scratch;
+use mapae_testkit::machine::free_port;
 use tokio::process::{Child, Command};
 
 use crate::Failure;
+use crate::kind::Kind;
 
-/// A kind of database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A file.
-    Sqlite,
-    /// A server.
-    Postgres,
-    /// A server.
-    Mariadb,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mariadb];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Sqlite => "SQLite",
-            Self::Postgres => "PostgreSQL",
-            Self::Mariadb => "MariaDB",
-        }
-    }
-
-    /// The one that an argument names.
-    pub(crate) fn named(argument: &str) -> Option<Self> {
-        match argument {
-            "sqlite" => Some(Self::Sqlite),
-            "postgres" => Some(Self::Postgres),
-            "mariadb" => Some(Self::Mariadb),
-            _ => None,
-        }
-    }
-
-    /// The user whose process the server is, where this command is run by root.
-    fn user(self) -> &'static str {
-        match self {
-            Self::Mariadb => "mysql",
-            _ => "postgres",
-        }
+/// The user whose process the server is, where this command is run by root.
+fn user_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Mariadb => "mysql",
+        _ => "postgres",
     }
 }
 
@@ -69,7 +38,7 @@ impl DatabaseServer {
     pub(crate) async fn start(kind: Kind, folder: &Path) -> Result<Self, Failure> {
         let data = folder.join("data");
         fs::create_dir_all(&data)?;
-        give_to(kind.user(), &data).await?;
+        give_to(user_of(kind), &data).await?;
         let shown = data.display().to_string();
         let made = match kind {
             Kind::Mariadb => {
@@ -93,7 +62,7 @@ impl DatabaseServer {
         data: PathBuf,
         arguments: Vec<String>,
     ) -> Result<Self, Failure> {
-        let port = free_port()?;
+        let port = free_port();
         let process = spawn(kind, &data, port, &arguments)?;
         let server = Self { kind, data, port, arguments, process };
         server.until_it_answers().await?;
@@ -227,14 +196,15 @@ fn spawn(kind: Kind, data: &Path, port: u16, arguments: &[String]) -> Result<Chi
         }
     };
     let log = fs::OpenOptions::new().append(true).create(true).open(data.with_extension("log"))?;
-    let mut command = as_user(kind.user(), &program);
+    let mut command = as_user(user_of(kind), &program);
     command.args(own).args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     Ok(command.kill_on_drop(true).spawn().map_err(|error| missing(kind, &error))?)
 }
 
 /// Runs a program of the server's to its end.
 pub(crate) async fn run(kind: Kind, program: &str, arguments: &[&str]) -> Result<(), Failure> {
-    let output = as_user(kind.user(), program).args(arguments).stdin(Stdio::null()).output().await;
+    let output =
+        as_user(user_of(kind), program).args(arguments).stdin(Stdio::null()).output().await;
     let output = output.map_err(|error| missing(kind, &error))?;
     if output.status.success() {
         return Ok(());
@@ -285,11 +255,6 @@ pub(crate) async fn give_to(user: &str, folder: &Path) -> Result<(), Failure> {
         return Err(format!("there is no user {user}").into());
     }
     Ok(())
-}
-
-/// A port that nobody listens on now.
-pub(crate) fn free_port() -> Result<u16, Failure> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// A process and those that it has begun, and they.

@@ -3,22 +3,26 @@
 use std::fs;
 use std::future::Future;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mapae_testkit::fake::{FakeSens, TcpProxy};
+use mapae_testkit::machine::free_port;
 use reqwest::StatusCode;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::checker::{self, Findings};
-use super::database::{DatabaseServer, Kind, postgres_program, run, url_at};
+use super::database::{DatabaseServer, postgres_program, run, url_at};
 use super::fleet::Fleet;
 use super::load::{Doing, Fault, Load, World};
 use super::tmpfs::Tmpfs;
 use crate::Failure;
+use crate::kind::Kind;
 
 /// How long and how often.
 #[derive(Debug, Clone, Copy)]
@@ -493,6 +497,58 @@ where
     asking.join_all().await
 }
 
+/// Experiment 11: Redis is killed under load, and is there again after a while.
+pub(crate) async fn redis_gone(
+    kind: Kind,
+    binary: PathBuf,
+    scale: Scale,
+) -> Result<Outcome, Failure> {
+    let system = System::start(kind, binary).await?;
+    let port = free_port();
+    let redis = || {
+        Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .current_dir(system.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+    };
+    let mut running = redis()?;
+    let url = format!("redis://127.0.0.1:{port}");
+    // Those who guess wait for one row, each for their turn.
+    let settings = [("REDIS__URL", url.as_str()), ("DATABASE__TIMEOUT", "20s")];
+    let (mut fleet, world) = system.fleet(&settings).await?;
+    let load = Load::start(&world, PEOPLE, Doing::SigningUp);
+    let mut compared = Vec::new();
+    for round in 0..3 {
+        match round {
+            0 => {}
+            1 => running.kill().await?,
+            _ => running = redis()?,
+        }
+        sleep(scale.outage).await;
+        compared.push(world.wrong_codes_compared().await?);
+    }
+    let (told, wrong) = load.finish().await;
+    let findings = checker::check(&world, &system.url, &told, ASKED).await?;
+    let figures = format!(
+        "{} people, {} yeses held; {} requests failed; of 100 wrong codes compared before, without \
+         and after: {compared:?}",
+        told.len(),
+        findings.held,
+        world.faults().len(),
+    );
+    let mut outcome = Outcome::of(findings, figures);
+    outcome.wrong.extend(wrong);
+    outcome.must(compared == [5, 5, 5], || "more or fewer codes were compared".to_owned());
+    outcome.must(world.faults().is_empty(), || "a request failed for it".to_owned());
+    let ended = fleet.ended();
+    outcome.must(ended == 0, || format!("{ended} processes ended"));
+    fleet.explain(&outcome);
+    Ok(outcome)
+}
+
 /// Experiments 12 to 14: everybody at once, on every replica.
 pub(crate) async fn races(kind: Kind, binary: PathBuf, scale: Scale) -> Result<Outcome, Failure> {
     let system = System::start(kind, binary).await?;
@@ -504,9 +560,7 @@ pub(crate) async fn races(kind: Kind, binary: PathBuf, scale: Scale) -> Result<O
         let verification = world.verification().await?;
         let answers = at_once(100, |_| verification.clone().give(world.clone(), 0)).await;
         rights.push(answers.iter().filter(|status| **status == 200).count());
-        let verification = world.verification().await?;
-        let answers = at_once(100, |nth| verification.clone().give(world.clone(), nth + 1)).await;
-        compared.push(answers.iter().filter(|status| **status == 400).count());
+        compared.push(world.wrong_codes_compared().await?);
         successors.push(world.fifty_refreshes().await?);
     }
     let all_are = |counts: &[usize], expected| counts.iter().all(|count| *count == expected);

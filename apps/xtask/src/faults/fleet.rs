@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mapae_testkit::fake::FakeSens;
+use mapae_testkit::machine::{free_port, settings_of_the_machine};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::database::{Kind, free_port};
 use super::experiments::Outcome;
 use crate::Failure;
+use crate::kind::Kind;
 
 /// How long a process may take to be ready: far more than the five seconds that it should.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -84,7 +85,7 @@ impl Fleet {
             _ => (vec!["serve", "--no-worker"], 3, 2),
         };
         for _ in 0..servers {
-            let process = fleet.spawn(serve.clone(), Some(free_port()?))?;
+            let process = fleet.spawn(serve.clone(), Some(free_port()))?;
             fleet.serving.push(process);
         }
         for nth in 0..servers {
@@ -139,7 +140,7 @@ impl Fleet {
 
     fn spawn(&self, arguments: Vec<&'static str>, port: Option<u16>) -> Result<Process, Failure> {
         let mut command = Command::new(&self.binary);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MAPAE_")) {
+        for name in settings_of_the_machine() {
             command.env_remove(name);
         }
         let log = fs::OpenOptions::new().append(true).create(true).open(self.log())?;

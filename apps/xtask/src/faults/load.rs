@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mapae_testkit::fake::FakeSens;
+use mapae_testkit::fake::{FakeSens, six_digits_in};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -290,10 +290,9 @@ impl World {
     }
 }
 
-/// The code in a message: its one run of six digits.
+/// The code in a message.
 pub(crate) fn code_in(text: &str) -> Result<String, Failure> {
-    let mut runs = text.split(|c: char| !c.is_ascii_digit()).filter(|run| run.len() == 6);
-    Ok(runs.next().ok_or("a message without a code")?.to_owned())
+    Ok(six_digits_in(text).ok_or("a message without a code")?.to_owned())
 }
 
 /// People at it, each after the other, as many at once as there are tasks.

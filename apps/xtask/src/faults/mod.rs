@@ -14,18 +14,19 @@ mod tmpfs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use self::database::Kind;
 use self::experiments::{Outcome, Scale};
 use crate::Failure;
+use crate::kind::Kind;
 
 /// What each experiment is.
-const EXPERIMENTS: [(&str, &str); 8] = [
+const EXPERIMENTS: [(&str, &str); 9] = [
     ("1", "killed in sign-ups"),
     ("2", "killed around sends"),
     ("3", "killed in refreshes"),
     ("4", "database killed and restarted"),
     ("5", "database frozen"),
     ("6", "disk full"),
+    ("11", "Redis killed and restarted"),
     ("12-14", "races on replicas"),
     ("failover", "primary killed, standby promoted"),
 ];
@@ -112,6 +113,7 @@ async fn conduct(id: &str, kind: Kind, scale: Scale) -> Result<Option<Outcome>, 
             "6" if kind != Kind::Mariadb || !scale.is_short() => {
                 experiments::disk_full(kind, binary, scale).await?
             }
+            "11" => experiments::redis_gone(kind, binary, scale).await?,
             "12-14" => experiments::races(kind, binary, scale).await?,
             "failover" if kind == Kind::Postgres => experiments::fail_over(binary, scale).await?,
             _ => return Ok(None),

@@ -31,6 +31,13 @@ impl World {
         Ok(Sent { id: told.verification.unwrap_or_default(), code })
     }
 
+    /// Gives a hundred wrong codes at once, and counts those that were compared.
+    pub(crate) async fn wrong_codes_compared(&self) -> Result<usize, Failure> {
+        let verification = self.verification().await?;
+        let answers = at_once(100, |nth| verification.clone().give(self.clone(), nth + 1)).await;
+        Ok(answers.into_iter().filter(|status| *status == 400).count())
+    }
+
     /// Signs somebody up, refreshes their token fifty times at once, and gives how many successors
     /// there are.
     pub(crate) async fn fifty_refreshes(&self) -> Result<usize, Failure> {

@@ -26,7 +26,7 @@ impl SeaOrmStore {
     /// `trial` does all of that, and leaves nothing behind.
     ///
     /// # Errors
-    /// [`ImportError`], and nothing is changed.
+    /// [`ImportError`], and no row is changed; PostgreSQL may go on counting from where the last row was.
     pub async fn import(
         &self,
         secrets: &dyn SecretHasher,

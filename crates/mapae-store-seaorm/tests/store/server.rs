@@ -2,7 +2,7 @@
 //! `MAPAE_TEST_POSTGRES_URL` and `MAPAE_TEST_MARIADB_URL`.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mapae_application::idempotency::{IdempotencyClaim, IdempotencyOutcome};
@@ -12,6 +12,7 @@ use mapae_store_seaorm::{ConnectError, SeaOrmStore, StoreSettings};
 use mapae_testkit::build;
 use mapae_testkit::contract::wake_up::Processes;
 use mapae_testkit::fake::TcpProxy;
+use mapae_testkit::machine::server_of;
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -24,22 +25,7 @@ pub(crate) const MARIADB: &str = "MAPAE_TEST_MARIADB_URL";
 
 /// A database of the test's own on the server that `variable` names, where it does.
 pub(crate) async fn scratch(variable: &str) -> Option<ScratchDatabase> {
-    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let Ok(admin) = std::env::var(variable) else {
-        assert!(
-            std::env::var("MAPAE_TEST_REQUIRE").as_deref() != Ok("all"),
-            "{variable} names no server, and MAPAE_TEST_REQUIRE is all"
-        );
-        let mut said = SAID.lock().expect("a list");
-        if !said.iter().any(|said| said == variable) {
-            said.push(variable.to_owned());
-            #[expect(clippy::print_stderr, reason = "what a test has not looked at is said")]
-            {
-                eprintln!("skipped: {variable} names no server");
-            }
-        }
-        return None;
-    };
+    let admin = server_of(variable)?;
     Some(ScratchDatabase::create(&admin).await.unwrap_or_else(|error| panic!("{error}")))
 }
 

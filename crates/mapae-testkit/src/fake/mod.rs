@@ -19,7 +19,7 @@ pub use clock::SetClock;
 pub use http::{HttpReply, HttpRequest, HttpStub};
 pub use password::FakeHasher;
 pub use proxy::TcpProxy;
-pub use renderer::{FakeRenderer, code_in, link_key_in};
+pub use renderer::{FakeRenderer, code_in, link_key_in, six_digits_in};
 pub use rng::SequenceRng;
 pub use secrets::{FakeSealer, FakeSecretHasher};
 pub use sender::{RecordingEmailSender, RecordingSmsSender};

@@ -6,6 +6,11 @@ use mapae_domain::Locale;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FakeRenderer;
 
+/// The first run of six digits in a text that people read: the code of a real message.
+pub fn six_digits_in(text: &str) -> Option<&str> {
+    text.split(|c: char| !c.is_ascii_digit()).find(|run| run.len() == 6)
+}
+
 /// The code in a text of [`FakeRenderer`], or in a mail's HTML.
 pub fn code_in(text: &str) -> Option<&str> {
     value_in(text, "code=")
