@@ -51,6 +51,8 @@ async fn a_wrong_setting_is_named_and_its_value_is_not_shown() {
         ("LOG__LEVEL", "mapae=planted-value", "log.level"),
         ("DATABASE__URL", "oracle://planted-value", "database.url"),
         ("REDIS__URL", "http://planted-value", "redis.url"),
+        ("DATABASE__TIMEOUT", "0s", "database.timeout"),
+        ("DATABASE__TIMEOUT", "61s", "database.timeout"),
     ];
     for (variable, value, named) in table {
         let (ended_well, _, error) = Server::run(&["serve"], &[(variable, value)]).await;

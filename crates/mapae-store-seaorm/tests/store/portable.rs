@@ -441,6 +441,25 @@ async fn a_wrong_line_is_named_by_its_number_and_leaves_nothing_behind() {
     }
 }
 
+/// SQLite takes the whole transaction back by itself where its disk is full or broken. What would be
+/// written after that would each be a transaction of its own.
+#[tokio::test]
+async fn where_the_database_itself_takes_an_import_back_nothing_of_it_stays() {
+    let file = filled(&Home::file().await).await;
+    let home = Home::file().await;
+    let look = connection(&home.url).await;
+    let full = "CREATE TRIGGER disk_full BEFORE INSERT ON signing_keys \
+                WHEN (SELECT COUNT(*) FROM users) > 0 \
+                BEGIN SELECT RAISE(ROLLBACK, 'disk full'); END";
+    look.execute_unprepared(full).await.expect("a trigger");
+    let error = other_error(&home, &file).await;
+    assert!(matches!(error, ImportError::Store(_)), "{error:?}");
+    look.execute_unprepared("DROP TRIGGER disk_full").await.expect("room");
+    look.close().await.expect("an end");
+    assert_eq!(rows(&home.exported().await), [""; 0]);
+    home.import(&file).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
 #[tokio::test]
 async fn a_file_that_ends_early_or_was_altered_is_refused() {
     let file = filled(&Home::file().await).await;
