@@ -27,6 +27,8 @@ pub struct ServerOptions {
     pub settings: Vec<(String, String)>,
     /// Further arguments of `serve`.
     pub arguments: Vec<&'static str>,
+    /// Another binary than the one under test.
+    pub binary: Option<PathBuf>,
 }
 
 impl ServerOptions {
@@ -41,6 +43,13 @@ impl ServerOptions {
     #[must_use]
     pub fn with_all(self, settings: &[(&str, &str)]) -> Self {
         settings.iter().fold(self, |options, (key, value)| options.with(key, value))
+    }
+
+    /// By a binary of another release.
+    #[must_use]
+    pub fn of_release(mut self, binary: PathBuf) -> Self {
+        self.binary = Some(binary);
+        self
     }
 
     /// Without a worker in its own process.
@@ -211,6 +220,13 @@ impl Server {
     pub async fn start_replica(&self) -> Self {
         let (folder, database) = (Arc::clone(&self.folder), self.database.clone());
         Self::start_in(folder, database, self.options.clone()).await
+    }
+
+    /// Starts a process of the release under test beside one of another.
+    pub async fn start_this_release(&self) -> Self {
+        let (folder, database) = (Arc::clone(&self.folder), self.database.clone());
+        let options = ServerOptions { binary: None, ..self.options.clone() };
+        Self::start_in(folder, database, options).await
     }
 
     /// Kills it, and starts another on the same database with one setting changed.
@@ -420,7 +436,7 @@ async fn run_to_end(mut command: Command, arguments: &[&str]) -> (bool, String, 
 }
 
 fn command(folder: &Path, options: &ServerOptions) -> Command {
-    let mut command = Command::new(server_binary());
+    let mut command = Command::new(options.binary.as_deref().unwrap_or_else(|| server_binary()));
     // Nothing of the machine's own settings may reach the process.
     for name in settings_of_the_machine() {
         command.env_remove(name);

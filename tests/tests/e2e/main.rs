@@ -27,6 +27,7 @@ mod session;
 mod simplejwt;
 mod token;
 mod traces;
+mod upgrade;
 mod verification;
 mod wake_up;
 mod withdrawal;
