@@ -21,7 +21,7 @@ pub fn server_binary() -> &'static Path {
         let profile = test.parent().and_then(Path::parent).expect("a profile's folder");
         let binary = profile.join("mapae");
         if !is_newer_than_its_sources(&binary) {
-            let mut build = Command::new(env!("CARGO"));
+            let mut build = cargo();
             build.current_dir(workspace()).args(["build", "--package", "mapae"]);
             if profile.ends_with("release") {
                 build.arg("--release");
@@ -33,6 +33,21 @@ pub fn server_binary() -> &'static Path {
     })
 }
 
+/// Cargo, as whoever runs the tests has it. What it tells the tests of their own package it would take for a
+/// change: crates whose build looks at such a variable would be built anew, and by the next command again.
+fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    for (name, _) in std::env::vars_os() {
+        let is_of_the_package = name.to_str().is_some_and(|name| {
+            ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_CRATE_"].iter().any(|of| name.starts_with(of))
+        });
+        if is_of_the_package {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// An example of a crate, as this build has made it, or built now.
 ///
 /// # Panics
@@ -42,7 +57,7 @@ pub fn example_binary(package: &str, example: &str) -> PathBuf {
     let profile = test.parent().and_then(Path::parent).expect("a profile's folder");
     let binary = profile.join("examples").join(example);
     // Built already where all of the workspace is tested; then this does nothing.
-    let mut build = Command::new(env!("CARGO"));
+    let mut build = cargo();
     build.current_dir(workspace()).args(["build", "--quiet", "--package", package]);
     build.args(["--features", "poem", "--example", example]);
     if profile.ends_with("release") {
