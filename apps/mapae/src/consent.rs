@@ -38,7 +38,9 @@ pub(crate) async fn consent(config: &Config, command: ConsentCommand) -> Result<
     let (ConsentCommand::Due(selection) | ConsentCommand::Remind(selection)) = &command;
     let before = application.now().plus(selection.within);
     let mut reminded = 0_u32;
-    for reminder in application.due_reminders(before, selection.limit).await? {
+    let due = application.due_reminders(before, selection.limit).await?;
+    let mut ended = Ok(());
+    for reminder in due {
         match command {
             ConsentCommand::Due(_) => {
                 let document = &reminder.document;
@@ -52,9 +54,13 @@ pub(crate) async fn consent(config: &Config, command: ConsentCommand) -> Result<
                 ));
             }
             // One that somebody else reminds of at the same time is theirs.
-            ConsentCommand::Remind(_) => {
-                reminded += u32::from(application.remind(&reminder).await?)
-            }
+            ConsentCommand::Remind(_) => match application.remind(&reminder).await {
+                Ok(done) => reminded += u32::from(done),
+                Err(error) => {
+                    ended = Err(error);
+                    break;
+                }
+            },
         }
     }
     if let ConsentCommand::Remind(_) = command {
@@ -65,7 +71,7 @@ pub(crate) async fn consent(config: &Config, command: ConsentCommand) -> Result<
         Relay { listens: false, ..relay }.run(std::future::ready(())).await;
     }
     store.close().await?;
-    Ok(())
+    Ok(ended?)
 }
 
 /// A day, by UTC.

@@ -35,8 +35,8 @@ use mapae_domain::{
 
 use crate::outbox::Bell;
 use crate::ports::{
-    AccessTokens, Clock, DeliveryEvents, MessageSealer, PasswordHasher, SecretHasher, SecretRng,
-    SimpleJwtTokens, Store, StoreError, TraceLinks, UnitOfWork,
+    AccessTokens, Clock, DeliveryEvents, MessageSealer, PasswordHasher, Queued, SecretHasher,
+    SecretRng, SimpleJwtTokens, Store, StoreError, TraceLinks, UnitOfWork,
 };
 use crate::session::ServiceClient;
 
@@ -150,12 +150,17 @@ impl Application {
         self.ports.clock.now()
     }
 
-    /// Commits, and has what it queued sent at once.
+    /// Commits, and has what it queued sent at once. Where nobody knows whether it was stored, something
+    /// may have been queued.
     async fn commit(&self, work: Box<dyn UnitOfWork>) -> Result<(), StoreError> {
-        for channel in work.commit().await?.channels() {
-            self.bell.ring(channel);
-        }
-        Ok(())
+        let committed = work.commit().await;
+        let queued = match &committed {
+            Ok(queued) => *queued,
+            Err(StoreError::Unavailable(_)) => Queued::ALL,
+            Err(_) => Queued::default(),
+        };
+        queued.channels().for_each(|channel| self.bell.ring(channel));
+        committed.map(drop)
     }
 
     fn random(&self) -> impl FnMut(&mut [u8]) + '_ {

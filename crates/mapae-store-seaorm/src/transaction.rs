@@ -32,16 +32,26 @@ const LOST_AFTER: u32 = 8;
 pub(crate) struct Patience {
     answer: Duration,
     given_up: Arc<AtomicUsize>,
+    is_over: Arc<AtomicBool>,
 }
 
 impl Patience {
     pub(crate) fn new(answer: Duration) -> Self {
-        Self { answer, given_up: Arc::default() }
+        Self { answer, given_up: Arc::default(), is_over: Arc::default() }
     }
 
     /// How long an answer is waited for.
     pub(crate) fn answer(&self) -> Duration {
         self.answer
+    }
+
+    /// Says that nobody asks any more.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
     }
 
     /// Whether a connection was given up only now. Nothing tells which of those that come back it is, and
@@ -72,7 +82,8 @@ impl Patience {
 pub(crate) struct Bounded {
     transaction: Arc<DatabaseTransaction>,
     patience: Patience,
-    /// Whether a question is without an answer: nothing more is asked then, and nothing committed.
+    /// Whether a question is without an answer, or was answered by an error: nothing more is asked then, and
+    /// nothing committed. On PostgreSQL a commit after an error would be answered with a yes.
     is_asked: AtomicBool,
 }
 
@@ -163,11 +174,9 @@ impl Bounded {
         if self.is_asked.swap(true, Ordering::AcqRel) {
             return Err(no_answer());
         }
-        let question = question(Arc::clone(&self.transaction));
-        let question = async move { Ok(question.await) };
-        let answer = bounded(&self.patience, question).await?;
+        let answer = bounded(&self.patience, question(Arc::clone(&self.transaction))).await?;
         self.is_asked.store(false, Ordering::Release);
-        answer
+        Ok(answer)
     }
 }
 

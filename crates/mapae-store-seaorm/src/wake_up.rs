@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use mapae_application::ports::wake_up::{SILENCE, channels_of};
 use mapae_application::ports::{WakeUpError, WakeUps};
 use mapae_domain::Channel;
-use sea_orm::DbBackend;
+use sea_orm::{DbBackend, DbErr, RuntimeErr};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 
 use crate::SeaOrmStore;
+use crate::transaction::{Patience, bounded};
 
 /// What is listened to. A notification stays in its database, so every installation has its own.
 const LISTENED: &str = "mapae_outbox";
@@ -29,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Wakes by a connection of the store's pool, and listens by one of its own.
 struct PostgresWakeUps {
     pool: PgPool,
+    patience: Patience,
     listened: Arc<PgConnectOptions>,
 }
 
@@ -41,7 +43,7 @@ impl SeaOrmStore {
         }
         let pool = self.writer.get_postgres_connection_pool().clone();
         let listened = pool.connect_options();
-        Some(Arc::new(PostgresWakeUps { pool, listened }))
+        Some(Arc::new(PostgresWakeUps { pool, patience: self.patience.clone(), listened }))
     }
 }
 
@@ -80,7 +82,12 @@ impl PostgresWakeUps {
 #[async_trait]
 impl WakeUps for PostgresWakeUps {
     async fn wake(&self, channel: Channel) -> Result<(), WakeUpError> {
-        sqlx::raw_sql(notify(channel)).execute(&self.pool).await.map(drop).map_err(failed)
+        let pool = self.pool.clone();
+        let told = async move {
+            let told = sqlx::raw_sql(notify(channel)).execute(&pool).await;
+            told.map(drop).map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+        };
+        bounded(&self.patience, told).await.map_err(|error| WakeUpError(error.into()))
     }
 
     async fn listen(&self, woken: &(dyn Fn(Channel) + Send + Sync)) -> WakeUpError {

@@ -524,6 +524,7 @@ pub(crate) async fn redis_gone(
     for round in 0..3 {
         match round {
             0 => {}
+            1 if running.try_wait()?.is_some() => return Err("Redis did not start".into()),
             1 => running.kill().await?,
             _ => running = redis()?,
         }
@@ -543,6 +544,8 @@ pub(crate) async fn redis_gone(
     outcome.wrong.extend(wrong);
     outcome.must(compared == [5, 5, 5], || "more or fewer codes were compared".to_owned());
     outcome.must(world.faults().is_empty(), || "a request failed for it".to_owned());
+    let noticed = fleet.has_logged("wake-ups between processes do not get through");
+    outcome.must(noticed, || "nobody noticed that Redis was gone".to_owned());
     let ended = fleet.ended();
     outcome.must(ended == 0, || format!("{ended} processes ended"));
     fleet.explain(&outcome);

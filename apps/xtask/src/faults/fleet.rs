@@ -161,6 +161,11 @@ impl Fleet {
         self.folder.path().join("log")
     }
 
+    /// Whether a process has logged that.
+    pub(crate) fn has_logged(&self, text: &str) -> bool {
+        fs::read_to_string(self.log()).is_ok_and(|log| log.contains(text))
+    }
+
     /// The last lines that the processes have logged.
     pub(crate) fn last_words(&self) -> String {
         let log = fs::read_to_string(self.log()).unwrap_or_default();

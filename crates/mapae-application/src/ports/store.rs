@@ -118,6 +118,9 @@ pub struct Queued {
 }
 
 impl Queued {
+    /// Messages of every channel.
+    pub const ALL: Self = Self { email: true, sms: true };
+
     /// Notes that a message of a channel was queued.
     pub fn add(&mut self, channel: Channel) {
         match channel {

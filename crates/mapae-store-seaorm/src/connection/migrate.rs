@@ -43,14 +43,14 @@ impl SeaOrmStore {
         match self.backend() {
             DbBackend::Postgres => {
                 // Whoever else is at it may take its time, and so may what is brought in.
-                let patient = "SET LOCAL lock_timeout = '60s'; \
+                let patient = "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0; \
                                SET LOCAL idle_in_transaction_session_timeout = 0";
                 work.execute_unprepared(patient).await.map_err(failed)?;
                 work.execute_unprepared(POSTGRES_LOCK).await.map_err(failed)?;
             }
             // The lock belongs to the connection, which the transaction keeps until its end.
             DbBackend::MySql => {
-                let patient = "SET SESSION lock_wait_timeout = 60, \
+                let patient = "SET SESSION lock_wait_timeout = 60, SESSION max_statement_time = 0, \
                                SESSION idle_write_transaction_timeout = 0";
                 work.execute_unprepared(patient).await.map_err(failed)?;
                 lock_mariadb(&work).await?;

@@ -173,6 +173,7 @@ impl SeaOrmStore {
     /// # Errors
     /// What the database says.
     pub async fn close(self) -> Result<(), StoreError> {
+        self.patience.end();
         let is_file = self.backend() == DbBackend::Sqlite;
         let patience = self.patience.answer() * 4;
         let closed = async {

@@ -26,6 +26,10 @@ fn before(timeout: Duration) -> Duration {
     timeout * 4 / 5
 }
 
+/// How long the server goes on with a statement that nobody waits for any more, as a multiple of the time for an
+/// answer: less than until the connection counts as lost, so that only a host which is gone loses one.
+const ABANDONED_AFTER: u32 = 4;
+
 /// What begins each connection to MariaDB. Every statement sees what was committed before it, and no gap
 /// between rows is locked, as on SQLite and PostgreSQL by themselves; what does not fit is refused, and not
 /// cut to what does.
@@ -37,22 +41,25 @@ fn mariadb_session(timeout: Duration) -> [String; 3] {
     ]
 }
 
-/// Nobody waits for a row or a table for longer than their caller would, and who was cut off in the midst
-/// of a unit of work holds none for long.
+/// Nobody waits for a row or a table for longer than their caller would, who was cut off in the midst of a
+/// unit of work holds none for long, and no statement goes on for nobody.
 pub(super) fn mariadb_limits(timeout: Duration) -> String {
     // In whole seconds, of which a second is the least.
     let seconds = before(timeout).as_secs().max(1);
+    let longest = (timeout * ABANDONED_AFTER).as_secs_f64();
     format!(
         "SET SESSION innodb_lock_wait_timeout = {seconds}, SESSION lock_wait_timeout = {seconds}, \
-         SESSION idle_write_transaction_timeout = 30"
+         SESSION max_statement_time = {longest}, SESSION idle_write_transaction_timeout = 30"
     )
 }
 
 /// The same of PostgreSQL.
-fn postgres_session(timeout: Duration) -> [String; 2] {
+fn postgres_session(timeout: Duration) -> [String; 3] {
     let millis = before(timeout).as_millis();
+    let longest = (timeout * ABANDONED_AFTER).as_millis();
     [
         format!("SET lock_timeout = '{millis}ms'"),
+        format!("SET statement_timeout = '{longest}ms'"),
         "SET idle_in_transaction_session_timeout = '30s'".to_owned(),
     ]
 }
@@ -119,31 +126,37 @@ where
 
     /// Whether a connection that nobody uses any more may serve the next: one that is lost is replaced,
     /// as soon as there is a server again. It is not closed, because to close one asks for its answer
-    /// where it is encrypted, and waits for that as long as the network does.
+    /// where it is encrypted, and waits for that as long as the network does; but where the server is
+    /// there and has no room for another beside it.
     async fn may_serve(&self, connection: &mut C) -> bool {
         match Released::of(connection, &self.patience).await {
             Released::Clean => true,
             Released::Begun => false,
-            Released::Lost => {
-                *connection = self.another().await;
-                true
-            }
+            Released::Lost => match self.another().await {
+                Some(another) => {
+                    *connection = another;
+                    true
+                }
+                None => false,
+            },
         }
     }
 
-    async fn another(&self) -> C {
-        loop {
+    async fn another(&self) -> Option<C> {
+        while !self.patience.is_over() {
             let attempt = async {
                 let options = self.options.get().ok_or(sqlx::Error::PoolClosed)?;
                 let mut connection = C::connect_with(options).await?;
                 self.begin(&mut connection).await?;
                 Ok::<_, sqlx::Error>(connection)
             };
-            if let Ok(Ok(connection)) = timeout(self.patience.answer(), attempt).await {
-                return connection;
+            match timeout(self.patience.answer(), attempt).await {
+                Ok(Ok(connection)) => return Some(connection),
+                Ok(Err(sqlx::Error::Database(_))) => return None,
+                Ok(Err(_)) | Err(_) => sleep(self.patience.answer() / 4).await,
             }
-            sleep(self.patience.answer()).await;
         }
+        None
     }
 }
 

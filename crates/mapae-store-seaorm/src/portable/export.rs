@@ -77,7 +77,8 @@ async fn write_all(
 ) -> Result<Tally, ExportError> {
     if view.get_database_backend() == DbBackend::Postgres {
         // Whoever takes the lines may be slow, and nobody waits for a view.
-        let patient = "SET LOCAL idle_in_transaction_session_timeout = 0";
+        let patient = "SET LOCAL idle_in_transaction_session_timeout = 0; \
+                       SET LOCAL statement_timeout = 0";
         view.execute_unprepared(patient).await.map_err(store)?;
     }
     let header = Header::new(&lines.sum, exported_at);

@@ -13,7 +13,9 @@ use mapae_testkit::build;
 use mapae_testkit::contract::wake_up::Processes;
 use mapae_testkit::fake::TcpProxy;
 use mapae_testkit::machine::server_of;
-use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, Statement};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement,
+};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -224,6 +226,26 @@ async fn two_views(store: &SeaOrmStore) -> [Box<dyn ReadView>; 2] {
     panic!("a connection does not come back");
 }
 
+/// Who is connected to the test's database, but for whoever looks.
+async fn connected(look: &DatabaseConnection) -> Vec<String> {
+    let mut connected = text_of(
+        look,
+        match look.get_database_backend() {
+            DbBackend::Postgres => {
+                "SELECT pid::text FROM pg_stat_activity \
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            }
+            _ => {
+                "SELECT CAST(id AS CHAR) FROM information_schema.processlist \
+                 WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+            }
+        },
+    )
+    .await;
+    connected.sort();
+    connected
+}
+
 /// A question that a connection has not heard before, one that it has, the end of a unit of work, and
 /// the begin of one: whoever asks them is gone before there is an answer.
 async fn an_answer_nobody_waits_for(variable: &str) {
@@ -232,6 +254,9 @@ async fn an_answer_nobody_waits_for(variable: &str) {
     let mut work = store.begin().await.expect("a unit of work");
     work.claim_idempotency_key(&known, build::START).await.expect("an answer");
     work.commit().await.expect("an end");
+    drop(two_views(&store).await);
+    let look = look(&scratch).await;
+    let before = connected(&look).await;
     for nth in 0..8 {
         let mut view = store.read().await.expect("a view");
         let mut work = store.begin().await.expect("a unit of work");
@@ -264,8 +289,49 @@ async fn an_answer_nobody_waits_for(variable: &str) {
             assert_eq!(view.signing_keys().await.expect("an answer").len(), 0, "after {nth}");
         }
     }
+    // They are the connections that there were: none was lost over it.
+    assert_eq!(connected(&look).await, before);
+    look.close().await.expect("an end");
     store.close().await.expect("an end");
-    drop(scratch);
+}
+
+/// A role that may have as many connections as the store has, and all of them are given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_server_has_no_room_for_another_a_lost_connection_is_closed_first() {
+    let Some(scratch) = scratch(POSTGRES).await else { return };
+    open(&scratch).await.migrate().await.expect("the schema");
+    let look = look(&scratch).await;
+    let role = format!("{}_role", text_of(&look, "SELECT current_database()::text").await[0]);
+    for sql in [
+        format!("CREATE ROLE {role} LOGIN CONNECTION LIMIT 2"),
+        format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"),
+    ] {
+        look.execute_unprepared(&sql).await.expect("a role");
+    }
+    let url = scratch.url();
+    let server = url.split(['/', '@']).nth(3).expect("a host and a port");
+    let proxy = TcpProxy::start(server).await;
+    let name = url.rsplit('/').next().expect("a name");
+    let by_proxy = format!("postgres://{role}@{}/{name}?sslmode=disable", proxy.address());
+    let mut settings = settings_of(by_proxy);
+    (settings.timeout, settings.connections) = (Duration::from_millis(500), 2);
+    let store = SeaOrmStore::connect(&settings).await.expect("a database");
+    let [mut first, mut second] = two_views(&store).await;
+    proxy.hold_still();
+    assert!(first.signing_keys().await.is_err());
+    assert!(second.signing_keys().await.is_err());
+    drop((first, second));
+    // Until both are given up, and still longer; then the server is there again, and so are both.
+    tokio::time::sleep(settings.timeout * 12).await;
+    proxy.go_on();
+    for view in &mut two_views(&store).await {
+        assert_eq!(view.signing_keys().await.expect("an answer").len(), 0);
+    }
+    store.close().await.expect("an end");
+    for sql in [format!("DROP OWNED BY {role}"), format!("DROP ROLE {role}")] {
+        look.execute_unprepared(&sql).await.expect("no role");
+    }
+    look.close().await.expect("an end");
 }
 
 #[tokio::test(flavor = "multi_thread")]
