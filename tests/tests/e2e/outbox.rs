@@ -134,8 +134,9 @@ async fn killed_around_a_send_no_message_is_lost_and_its_code_is_good() {
 #[tokio::test]
 async fn a_worker_that_is_told_to_stop_leaves_nothing_under_lease() {
     let sens = FakeSens::start().await;
-    let server = by_sens(&sens).start().await;
-    sens.behave(|sens| sens.delay = Duration::from_millis(300));
+    // One after the other, so that there is much left to do, however long it takes to queue them.
+    let server = by_sens(&sens).with("OUTBOX__CONCURRENCY", "1").start().await;
+    sens.behave(|sens| sens.delay = Duration::from_millis(500));
     queue(&server, 20).await;
     until("the first", async || !sens.taken().is_empty()).await;
     assert!(server.terminate().await);
