@@ -203,7 +203,7 @@ pub(crate) async fn kills(
         }
     }
     let (told, wrong) = load.finish().await;
-    sleep(ANOTHER_TRY).await;
+    all_sent(&system.sens).await;
     let findings = checker::check(&world, &system.url, &told, ASKED).await?;
     let (held, duplicates) = (findings.held, findings.duplicates);
     let faults = world.faults().len();
@@ -228,6 +228,19 @@ pub(crate) async fn kills(
     outcome.must(ended == 0, || format!("{ended} processes ended by themselves"));
     fleet.explain(&outcome);
     Ok(outcome)
+}
+
+/// Waits until no message has come for longer than a lease: what was queued and is not there by then is
+/// lost.
+async fn all_sent(sens: &FakeSens) {
+    let (mut sent, mut last) = (0, Instant::now());
+    while last.elapsed() < ANOTHER_TRY {
+        sleep(Duration::from_millis(50)).await;
+        let now = sens.taken().len();
+        if now > sent {
+            (sent, last) = (now, Instant::now());
+        }
+    }
 }
 
 /// Waits until there is more of something.
