@@ -397,15 +397,32 @@ impl Worker {
         let mut recorded: Vec<_> = recorded.collect();
         // In one order, whoever holds some of them: nobody waits in a circle.
         recorded.sort_by_key(|(message, _)| message.id());
-        match until_settled!(self.store_outcomes(&recorded).await) {
-            Ok(()) => recorded.iter().for_each(|(message, _)| log(message)),
-            // Their leases run out, and they are tried again: twice is better than never.
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "outcomes not stored");
+        // What was sent and is not stored is sent again. To store it again does nothing, for the lease is gone.
+        let until = now.plus(self.settings.lease.min(STORING));
+        for tries in 1.. {
+            match until_settled!(self.store_outcomes(&recorded).await) {
+                Ok(()) => {
+                    recorded.iter().for_each(|(message, _)| log(message));
+                    return;
+                }
+                Err(StoreError::Unavailable(_)) if tries < TRIES && self.clock.now() < until => {
+                    tokio::time::sleep(STORING / TRIES).await;
+                }
+                // Their leases run out, and they are tried again: twice is better than never.
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "outcomes not stored");
+                    return;
+                }
             }
         }
     }
 }
+
+/// How long it is tried to store what became of messages, where the database is not there: less than a
+/// process that stops is waited for; and how often.
+const STORING: Duration = Duration::from_secs(10);
+const TRIES: u32 = 50;
 
 impl Worker {
     async fn store_outcomes(&self, recorded: &[(OutboxMessage, Lease)]) -> Result<(), StoreError> {
