@@ -1,14 +1,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mapae_application::outbox::Worker;
-use mapae_application::ports::{DeliveryEvent, SendError, Store as _};
+use async_trait::async_trait;
+use mapae_application::outbox::{Route, Worker};
+use mapae_application::ports::{
+    DeliveryEvent, EmailSender, OutgoingEmail, SendError, SendReceipt, Store as _,
+};
 use mapae_application::verification::VerificationView;
 use mapae_domain::outbox::DeliveryReport;
 use mapae_domain::{
     Channel, Deliverability, Delivery, DeliveryReason, DeliveryStatus, EmailAddress, MessageId,
     VerificationId,
 };
+
+use mapae_testkit::fake::{MemoryStore, RecordingEmailSender};
 
 use crate::{World, email, phone};
 
@@ -502,4 +507,55 @@ async fn a_worker_that_stops_gives_back_what_it_could_not_finish() {
     assert!(now.until(due) <= Duration::from_secs(5), "{:?}", now.until(due));
     let seen = application.verification(begun.id).await.expect("it is there");
     assert_eq!(seen.delivery.status, DeliveryStatus::Queued);
+}
+
+/// Takes a mail, while the database goes away for as many commits.
+struct Outage {
+    emails: RecordingEmailSender,
+    store: MemoryStore,
+    is_answer_lost: bool,
+}
+
+#[async_trait]
+impl EmailSender for Outage {
+    async fn send(&self, email: &OutgoingEmail) -> Result<SendReceipt, SendError> {
+        if self.is_answer_lost {
+            self.store.lose_next_commit_answer();
+        } else {
+            self.store.fail_next_commit();
+            self.store.fail_next_commit();
+        }
+        self.emails.send(email).await
+    }
+}
+
+/// What was sent and not stored would be sent again after its lease.
+#[tokio::test]
+async fn what_was_sent_while_the_database_was_away_for_a_moment_is_sent_once() {
+    for is_answer_lost in [false, true] {
+        let world = World::new();
+        let (emails, store) = (world.emails.clone(), world.store.clone());
+        let outage: Arc<dyn EmailSender> = Arc::new(Outage { emails, store, is_answer_lost });
+        let worker = &world.worker;
+        let worker = Arc::new(Worker {
+            store: Arc::clone(&worker.store),
+            clock: Arc::clone(&worker.clock),
+            rng: Arc::clone(&worker.rng),
+            sealer: Arc::clone(&worker.sealer),
+            secrets: Arc::clone(&worker.secrets),
+            renderer: Arc::clone(&worker.renderer),
+            email: Route::new(vec![("first", outage)]),
+            sms: Route::new(Vec::new()),
+            bell: worker.bell.clone(),
+            traces: Arc::clone(&worker.traces),
+            settings: worker.settings.clone(),
+        });
+        let begun = world.mail_to("minji@example.com").await;
+        worker.run_once().await.expect("the outbox");
+        assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent, "{is_answer_lost}");
+        // Long after any lease.
+        world.wait(600);
+        world.deliver().await;
+        assert_eq!(world.emails.sent().len(), 1, "{is_answer_lost}");
+    }
 }
