@@ -23,7 +23,25 @@ mod m20261121_000016_locks;
 mod schema;
 
 pub use sea_orm_migration::MigratorTrait;
-use sea_orm_migration::{MigrationTrait, async_trait};
+use sea_orm_migration::prelude::DbErr;
+use sea_orm_migration::sea_orm::{DatabaseTransaction, EntityTrait as _, QueryOrder as _};
+use sea_orm_migration::{MigrationTrait, SchemaManager, async_trait, seaql_migrations};
+
+/// The names of the steps that were applied, in their order. Reads, and changes nothing: whoever may
+/// not change the schema can look at it.
+///
+/// # Errors
+/// What the database says.
+pub async fn applied(view: &DatabaseTransaction) -> Result<Vec<String>, DbErr> {
+    if !SchemaManager::new(view).has_table("seaql_migrations").await? {
+        return Ok(Vec::new());
+    }
+    let steps = seaql_migrations::Entity::find()
+        .order_by_asc(seaql_migrations::Column::Version)
+        .all(view)
+        .await?;
+    Ok(steps.into_iter().map(|step| step.version).collect())
+}
 
 /// Every step, in order.
 pub struct Migrator;

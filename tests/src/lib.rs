@@ -11,6 +11,7 @@ mod server;
 
 use mapae_testkit::fake::six_digits_in;
 use serde_json::Value;
+use tokio::process::Command;
 
 pub use binary::{example_binary, server_binary, workspace};
 pub use database::Database;
@@ -61,6 +62,19 @@ impl Message {
 /// The code in a text.
 pub fn code_in(text: &str) -> String {
     six_digits_in(text).unwrap_or_else(|| panic!("no code in {text}")).to_owned()
+}
+
+/// Whether a program is there; where it is not, what needs it is [`left_out`].
+///
+/// # Panics
+/// As [`left_out`].
+pub async fn has_program(program: &str) -> bool {
+    let looked = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().await;
+    let found = looked.is_ok_and(|output| output.status.success());
+    if !found {
+        left_out(&format!("there is no {program} here"));
+    }
+    found
 }
 
 /// Waits until `seen` says so; says what did not come where it never does.

@@ -1,5 +1,6 @@
 //! A Redis of a test's own, which may be killed.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -8,7 +9,15 @@ use tokio::process::{Child, Command};
 
 use mapae_testkit::machine::free_port;
 
-use crate::{left_out, until};
+use crate::{has_program, left_out, until};
+
+/// Makes an authority, and a certificate that it has signed.
+const CERTIFICATES: &str = "
+openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=authority
+openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost
+printf subjectAltName=DNS:localhost > names
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem
+";
 
 /// A running `redis-server`, killed when this is dropped.
 pub struct RedisProcess {
@@ -30,8 +39,39 @@ impl RedisProcess {
     /// # Panics
     /// As [`RedisProcess::start`].
     pub async fn start_on(port: u16) -> Option<Self> {
+        Self::start_with(port, &[]).await
+    }
+
+    /// Starts one that speaks TLS as well, on the port that is given beside it, by a certificate for
+    /// `localhost` that the authority `ca.pem` in that folder has signed.
+    ///
+    /// # Panics
+    /// As [`RedisProcess::start`].
+    pub async fn start_encrypted(folder: &Path) -> Option<(Self, u16)> {
+        if !has_program("openssl").await {
+            return None;
+        }
+        let made =
+            Command::new("sh").args(["-ec", CERTIFICATES]).current_dir(folder).output().await;
+        let made = made.expect("a shell");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let (port, file) = (free_port(), |name: &str| folder.join(name).display().to_string());
+        let (authority, certificate, key) =
+            (file("ca.pem"), file("server.pem"), file("server.key"));
+        let arguments = [
+            ["--tls-port", &port.to_string()],
+            ["--tls-ca-cert-file", &authority],
+            ["--tls-cert-file", &certificate],
+            ["--tls-key-file", &key],
+            ["--tls-auth-clients", "no"],
+        ];
+        Some((Self::start_with(free_port(), arguments.as_flattened()).await?, port))
+    }
+
+    async fn start_with(port: u16, arguments: &[&str]) -> Option<Self> {
         let mut command = Command::new("redis-server");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        command.args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
         let child = match command.spawn() {
             Ok(child) => child,

@@ -261,9 +261,7 @@ impl Server {
 
     /// Sends the process a signal, by its option of `kill`.
     pub async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("a running process").to_string();
-        let told = Command::new("kill").args([signal, &id]).status().await.expect("kill");
-        assert!(told.success());
+        signal_to(&self.child, signal).await;
     }
 
     /// Starts `mapae work` on this server's database.
@@ -277,10 +275,15 @@ impl Server {
         run_to_end(command(self.folder.path(), &self.options), arguments).await
     }
 
+    /// A connection of its own.
+    pub async fn connect(&self) -> TcpStream {
+        let address = self.origin.trim_start_matches("http://");
+        TcpStream::connect(address).await.expect("a connection")
+    }
+
     /// Sends bytes over a connection of their own, and gives what comes back.
     pub async fn send_raw(&self, bytes: &[u8]) -> String {
-        let address = self.origin.trim_start_matches("http://");
-        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let mut stream = self.connect().await;
         let (mut answers, mut asks) = stream.split();
         let mut answer = Vec::new();
         // The server may answer, and close, before it has read everything.
@@ -425,6 +428,19 @@ impl WorkerProcess {
     pub async fn kill(mut self) {
         self.0.kill().await.expect("the process can be killed");
     }
+
+    /// Tells the process to stop, and gives whether it ended well.
+    pub async fn terminate(mut self) -> bool {
+        signal_to(&self.0, "-TERM").await;
+        let ended = tokio::time::timeout(PATIENCE, self.0.wait()).await.expect("an end");
+        ended.expect("a status").success()
+    }
+}
+
+async fn signal_to(process: &Child, signal: &str) {
+    let id = process.id().expect("a running process").to_string();
+    let told = Command::new("kill").args([signal, &id]).status().await.expect("kill");
+    assert!(told.success());
 }
 
 async fn run_to_end(mut command: Command, arguments: &[&str]) -> (bool, String, String) {

@@ -31,7 +31,7 @@ pub(crate) struct Selection {
 
 /// Runs `mapae consent …`.
 pub(crate) async fn consent(config: &Config, command: ConsentCommand) -> Result<(), Failure> {
-    let store = wire::open_ready_store(config).await?;
+    let store = wire::open_current_store(config).await?;
     let public_origin = wire::public_origin(config, None)?;
     let wire::System { store, application, relay, .. } =
         wire::build(config, store, &public_origin).await?;

@@ -31,7 +31,7 @@ pub(crate) enum KeyCommand {
 
 /// Runs `mapae key …`. Running services see what has changed within 15 seconds.
 pub(crate) async fn key(config: &Config, command: KeyCommand) -> Result<(), Failure> {
-    let store = wire::open_ready_store(config).await?;
+    let store = wire::open_current_store(config).await?;
     let rng: Arc<dyn SecretRng> = Arc::new(SystemRng::new());
     let keyring = Keyring::new(&server_secret(config, &*rng)?, Arc::clone(&rng));
     let (maker, policy) = (KeyMaker::new(config.algorithm()?), config.signing_keys()?);

@@ -167,13 +167,16 @@ fn print(line: &str) {
     println!("{line}");
 }
 
-/// An error and what caused it, on one line.
+/// An error and what caused it, on one line. Some say their cause themselves.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         cause = error.source();
     }
     text

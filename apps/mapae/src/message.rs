@@ -76,7 +76,7 @@ async fn send(
 ) -> Result<(), Failure> {
     let locale = Locale::parse(locale).map_err(|error| format!("--locale {error}"))?;
     let to = contact(config, to)?;
-    let store = wire::open_ready_store(config).await?;
+    let store = wire::open_current_store(config).await?;
     let public_origin = wire::public_origin(config, None)?;
     let shared: Arc<dyn Store> = Arc::new(store.clone());
     let Sending { senders, messages, .. } = wire::sending(config, shared, &public_origin).await?;
@@ -159,7 +159,7 @@ async fn list(config: &Config, statuses: &[String], limit: u32) -> Result<(), Fa
         use DeliveryStatus::{Bounced, Expired, Failed};
         wanted.extend([Bounced, Failed, Expired]);
     }
-    let store = wire::open_ready_store(config).await?;
+    let store = wire::open_current_store(config).await?;
     let public_origin = wire::public_origin(config, None)?;
     let system = wire::build(config, store, &public_origin).await?;
     let filter = OutboxFilter { statuses: wanted, before: None, limit };
@@ -182,7 +182,7 @@ async fn list(config: &Config, statuses: &[String], limit: u32) -> Result<(), Fa
 
 /// Runs `mapae address …`.
 pub(crate) async fn mark(config: &Config, command: AddressCommand) -> Result<(), Failure> {
-    let store = wire::open_ready_store(config).await?;
+    let store = wire::open_current_store(config).await?;
     let public_origin = wire::public_origin(config, None)?;
     let system = wire::build(config, store, &public_origin).await?;
     let typed = match &command {

@@ -1,6 +1,7 @@
 //! What operators are told in figures.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use mapae_application::Application;
 use mapae_http::MetricsSettings;
@@ -14,6 +15,9 @@ use crate::config::{Config, Mode};
 const SECONDS: [f64; 13] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
+/// How often what was timed is counted.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// The recorder of this process: there is one.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
@@ -25,7 +29,16 @@ fn recorder() -> Result<PrometheusHandle, Failure> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .install_recorder()?;
     describe();
-    Ok(RECORDER.get_or_init(|| handle).clone())
+    let handle = RECORDER.get_or_init(|| handle).clone();
+    // What was timed is kept one by one until it is counted, which nobody who reads the figures may do.
+    let counted = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            counted.run_upkeep();
+        }
+    });
+    Ok(handle)
 }
 
 /// Says what each figure is.
@@ -39,11 +52,20 @@ fn describe() {
         "Codes and links that were sent, and what became of them"
     );
     describe_counter!("mapae_limits_total", "What limits allowed and refused");
-    describe_counter!("mapae_sends_total", "Tries to send, by channel, sender and outcome");
+    describe_counter!(
+        "mapae_sends_total",
+        "What senders made of messages that they were asked to take"
+    );
+    describe_counter!("mapae_messages_total", "Where each try left its message");
     describe_gauge!("mapae_outbox_messages", "Messages that wait to be sent");
     describe_gauge!("mapae_outbox_oldest_seconds", "For how long the oldest of them has waited");
+    describe_gauge!(
+        "mapae_outbox_overdue_seconds",
+        "For how long the one that is longest due should have been tried"
+    );
     describe_gauge!("mapae_password_hashes_waiting", "Passwords that wait to be hashed");
     describe_gauge!("mapae_database_connections", "Connections to the database, by state");
+    describe_gauge!("mapae_database_connections_max", "How many there may be");
 }
 
 /// Who reads the figures, and how. Nobody, in production, unless a token is configured.

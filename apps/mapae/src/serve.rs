@@ -1,18 +1,28 @@
 //! `mapae serve`, `mapae work` and `mapae migrate`.
 
+use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mapae_application::outbox::Relay;
 use mapae_application::ports::TraceLinks;
 use poem::Server;
-use poem::listener::{Acceptor as _, Listener as _, TcpListener};
+use poem::listener::{Acceptor as _, Listener as _, TcpAcceptor, TcpListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::Failure;
 use crate::config::{Config, Mode};
 use crate::wire::{self, System};
+
+/// How many requests one connection of HTTP/2 may have under way: without a bound one client takes all there
+/// is.
+const STREAMS: u32 = 200;
+/// After how long a connection is closed on which nothing comes or goes: longer than proxies keep theirs.
+const IDLE: Duration = Duration::from_secs(75);
 
 /// Brings the database to this release's schema.
 pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
@@ -25,14 +35,31 @@ pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
 
 /// Sends what the outbox holds until the process is told to stop.
 pub(crate) async fn work(config: &Config, traces: Arc<dyn TraceLinks>) -> Result<(), Failure> {
-    let stop = stop_signal()?;
-    let store = wire::open_ready_store(config).await?;
+    let mut stop = pin!(stop_signal()?);
+    let status = match config.work.listen.as_str() {
+        "" => None,
+        listen => Some(accept("work.listen", listen).await?),
+    };
+    let Some(store) = unless_stopped(&mut stop, wire::open_ready_store(config)).await? else {
+        return Ok(());
+    };
     let public_origin = wire::public_origin(config, None)?;
-    let System { store, worker, relay, retention, .. } =
+    let System { store, application, worker, relay, retention, http, .. } =
         wire::build_traced(config, store, &public_origin, traces).await?;
     tracing::info!("sending what the outbox holds");
     let (ending, ended) = watch::channel(false);
     let relay = relay.map(|relay| tokio::spawn(relay.run(until(ended.clone()))));
+    let status = status.map(|(acceptor, address)| {
+        tracing::info!("its health and figures are on http://{address}");
+        let service = mapae_http::status_service(application, http);
+        // Whoever is asking still then has asked for next to nothing.
+        let grace = Some(Duration::from_secs(1));
+        tokio::spawn(server(acceptor).run_with_graceful_shutdown(
+            service,
+            until(ended.clone()),
+            grace,
+        ))
+    });
     let retention = tokio::spawn(retention.run(until(ended)));
     worker.run(stop).await;
     tracing::info!("stopping");
@@ -41,8 +68,42 @@ pub(crate) async fn work(config: &Config, traces: Arc<dyn TraceLinks>) -> Result
     if let Some(relay) = relay {
         relay.await?;
     }
+    if let Some(status) = status {
+        status.await??;
+    }
     store.close().await?;
     Ok(())
+}
+
+/// Waits for what a start needs, but for no longer than until the process is told to stop.
+async fn unless_stopped<T>(
+    stop: &mut (impl Future<Output = ()> + Unpin),
+    needed: impl Future<Output = Result<T, Failure>>,
+) -> Result<Option<T>, Failure> {
+    tokio::select! {
+        () = stop => {
+            tracing::info!("stopping before it has started");
+            Ok(None)
+        }
+        had = needed => had.map(Some),
+    }
+}
+
+/// A server whose every connection is bounded.
+fn server(acceptor: TcpAcceptor) -> Server<Infallible, TcpAcceptor> {
+    Server::new_with_acceptor(acceptor).http2_max_concurrent_streams(STREAMS).idle_timeout(IDLE)
+}
+
+/// Listens at the address that a setting names.
+async fn accept(setting: &str, listen: &str) -> Result<(TcpAcceptor, SocketAddr), Failure> {
+    let bound = TcpListener::bind(listen.to_owned()).into_acceptor().await;
+    let acceptor = bound.map_err(|error| format!("{setting}: {error}"))?;
+    let address = acceptor
+        .local_addr()
+        .first()
+        .and_then(|address| address.as_socket_addr().copied())
+        .ok_or("the listener has no address")?;
+    Ok((acceptor, address))
 }
 
 /// Serves until the process is told to stop, then finishes what is under way. Sends what the outbox
@@ -52,16 +113,13 @@ pub(crate) async fn serve(
     with_worker: bool,
     traces: Arc<dyn TraceLinks>,
 ) -> Result<(), Failure> {
-    let stop = stop_signal()?;
-    let acceptor = TcpListener::bind(config.server.listen.clone()).into_acceptor().await?;
-    let address = acceptor
-        .local_addr()
-        .first()
-        .and_then(|address| address.as_socket_addr().copied())
-        .ok_or("the listener has no address")?;
+    let mut stop = pin!(stop_signal()?);
+    let (acceptor, address) = accept("server.listen", &config.server.listen).await?;
     let public_origin = wire::public_origin(&config, Some(address.port()))?;
 
-    let store = wire::open_ready_store(&config).await?;
+    let Some(store) = unless_stopped(&mut stop, wire::open_ready_store(&config)).await? else {
+        return Ok(());
+    };
     let System { store, application, worker, relay, keeper, retention, http } =
         wire::build_traced(&config, store, &public_origin, traces).await?;
     let (worker_stop, stopped) = watch::channel(false);
@@ -81,7 +139,7 @@ pub(crate) async fn serve(
         );
     }
     tracing::info!(docs = %format!("{public_origin}/docs"), "listening on http://{address}");
-    Server::new_with_acceptor(acceptor)
+    server(acceptor)
         .run_with_graceful_shutdown(
             mapae_http::service(application, http),
             stop,

@@ -95,15 +95,20 @@ impl TracesConfig {
         if self.endpoint.is_empty() {
             return Ok(None);
         }
-        let wrong = || invalid("traces.endpoint is no URL such as http://localhost:4318");
-        let mut url = reqwest::Url::parse(&self.endpoint).map_err(|_| wrong())?;
+        let wrong = "traces.endpoint is no URL such as http://localhost:4318";
+        let mut url = reqwest::Url::parse(&self.endpoint).map_err(|_| invalid(wrong))?;
         // What is secret has a setting of its own, which nothing shows.
         let may_bear_a_secret = !url.username().is_empty()
             || url.password().is_some()
             || url.query().is_some()
             || url.fragment().is_some();
-        if !matches!(url.scheme(), "http" | "https") || may_bear_a_secret {
-            return Err(wrong());
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(invalid(wrong));
+        }
+        if may_bear_a_secret {
+            return Err(invalid(
+                "traces.endpoint must have no user, password, query or fragment: what is secret belongs into traces.authorization",
+            ));
         }
         if url.path() == "/" {
             url.set_path("/v1/traces");

@@ -23,7 +23,7 @@ pub(crate) enum UserCommand {
 
 /// Runs `mapae user …`.
 pub(crate) async fn user(config: &Config, command: UserCommand) -> Result<(), Failure> {
-    let store = wire::open_ready_store(config).await?;
+    let store = wire::open_current_store(config).await?;
     let public_origin = wire::public_origin(config, None)?;
     let wire::System { store, application, .. } =
         wire::build(config, store, &public_origin).await?;

@@ -113,6 +113,18 @@ pub(crate) async fn open_store(config: &Config) -> Result<SeaOrmStore, Failure> 
     .await?)
 }
 
+/// Opens the database for a command, which changes no schema beside those that serve: it must be of this
+/// release. One that has none yet is made, where processes make it.
+pub(crate) async fn open_current_store(config: &Config) -> Result<SeaOrmStore, Failure> {
+    let store = open_store(config).await?;
+    let is_new = store.pending().await? == SeaOrmStore::steps();
+    if is_new && config.database.migrate {
+        store.migrate().await?;
+    }
+    store.check_schema().await?;
+    Ok(store)
+}
+
 /// Opens the database, with the schema of this release.
 pub(crate) async fn open_ready_store(config: &Config) -> Result<SeaOrmStore, Failure> {
     let store = open_store(config).await?;

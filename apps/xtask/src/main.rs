@@ -32,10 +32,10 @@ cargo xtask bench size [--users N] [--rounds N] [--binary PATH] [sqlite] [postgr
                                 SQLite and on each server that MAPAE_TEST_POSTGRES_URL and
                                 MAPAE_TEST_MARIADB_URL name, or on those that are named here
                                 (of target/dist/mapae: cargo build --profile dist)
-cargo xtask faults [--short] [sqlite|postgres|mariadb …] [1|2|3|4|5|6|12-14|failover …]
+cargo xtask faults [--short] [sqlite|postgres|mariadb …] [1|2|3|4|5|6|11|12-14|failover|standby …]
                                 kills, freezes and fills up what Mapae rests on, and holds what
                                 clients were told against the database (needs cargo build, and
-                                Debian's postgresql and mariadb-server)";
+                                Debian's postgresql, mariadb-server and redis-server)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

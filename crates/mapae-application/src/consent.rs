@@ -184,7 +184,7 @@ impl Application {
         };
         if !decided.iter().all(ends) {
             let named = format!("consents of {}", user.id());
-            if let Err(exhausted) = self.count_sends(&mut *work, &named, now).await? {
+            if let Err(exhausted) = self.count_against("consents", &mut *work, &named, now).await? {
                 return Err(ConsentError::TooOften { retry_at: exhausted.retry_at });
             }
         }

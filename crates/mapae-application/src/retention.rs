@@ -122,8 +122,11 @@ impl Retention {
         }
         work.erase_user(*id).await?;
         work.commit().await?;
-        self.store.purge().await?;
         tracing::info!(user = %id, "erased");
+        if let Err(error) = self.store.purge().await {
+            // It is tried again once nothing is left to remove, and keeps nothing else from it.
+            tracing::warn!(error = &error as &dyn std::error::Error, "not purged yet");
+        }
         Ok(1)
     }
 

@@ -114,6 +114,7 @@ type Apis = (
     oauth::OAuthApi,
     hook::HookApi,
     service::ServiceApi,
+    service::HealthApi,
 );
 
 fn describe<T: poem_openapi::OpenApi>(api: T) -> OpenApiService<T, ()> {
@@ -139,6 +140,7 @@ const APIS: Apis = (
     oauth::OAuthApi,
     hook::HookApi,
     service::ServiceApi,
+    service::HealthApi,
 );
 
 /// The OpenAPI document of the service, the development inbox included.
@@ -150,6 +152,9 @@ fn spec<T: poem_openapi::OpenApi>(service: &OpenApiService<T, ()>) -> Value {
     // The framework writes JSON.
     document::clean(serde_json::from_str(&service.spec()).unwrap_or_default())
 }
+
+/// The path of the figures, and its methods.
+const METRICS: (&str, &str) = ("/metrics", "GET, HEAD");
 
 /// The whole service as one endpoint.
 pub fn service(
@@ -174,7 +179,7 @@ pub fn service(
         ("/undo/contact", "GET, HEAD, POST"),
         ("/dev/inbox", "GET, HEAD"),
         ("/docs", "GET, HEAD"),
-        ("/metrics", "GET, HEAD"),
+        METRICS,
     ];
     if settings.simplejwt.is_some() {
         pages.extend(simplejwt::PATHS.map(|path| (path, "POST")));
@@ -188,19 +193,8 @@ pub fn service(
         Some(bridge) => simplejwt::routes(routes, bridge),
         None => routes,
     };
-    let routes = match &settings.metrics {
-        Some(metrics) => metrics::routes(routes, metrics.clone()),
-        None => routes,
-    };
-    let traces = trace::Traces {
-        links: Arc::clone(application.traces()),
-        trusted_callers: settings.trusted_trace_callers.clone(),
-        paths: Arc::clone(&paths),
-    };
-    let routes = Arc::new(routes);
-    let endpoint = poem::endpoint::make(move |request| {
-        allow::with_allow(Arc::clone(&routes), Arc::clone(&paths), request)
-    });
+    let surround = surround(&application, &settings, &paths);
+    let endpoint = with_metrics(routes, settings.metrics, paths);
     let origin = &settings.issuer.origin;
     let endpoint = match settings.allowed_origins.as_slice() {
         [] => endpoint.boxed(),
@@ -213,9 +207,53 @@ pub fn service(
         .data(settings.issuer)
         .data(client::TrustedProxies(settings.trusted_proxies.into()))
         .with(CatchPanic::new().with_handler(middleware::panicked))
-        .with(middleware::Surround { rng: settings.rng, traces: Arc::new(traces) });
+        .with(surround);
     match settings.inbox {
         Some(inbox) => endpoint.data(inbox).boxed(),
         None => endpoint.boxed(),
     }
+}
+
+/// What a process says of itself that serves nobody: `/healthz`, `/readyz`, and `/metrics` where there
+/// are figures.
+pub fn status_service(
+    application: Arc<Application>,
+    settings: HttpSettings,
+) -> impl Endpoint<Output = Response> + 'static {
+    let service = describe(service::HealthApi);
+    let paths = Arc::new(path::Paths::new(&spec(&service), &[METRICS]));
+    let surround = surround(&application, &settings, &paths);
+    with_metrics(Route::new().nest("/", service), settings.metrics, paths)
+        .data(application)
+        .with(CatchPanic::new().with_handler(middleware::panicked))
+        .with(surround)
+}
+
+fn surround(
+    application: &Application,
+    settings: &HttpSettings,
+    paths: &Arc<path::Paths>,
+) -> middleware::Surround {
+    let traces = trace::Traces {
+        links: Arc::clone(application.traces()),
+        trusted_callers: settings.trusted_trace_callers.clone(),
+        paths: Arc::clone(paths),
+    };
+    middleware::Surround { rng: Arc::clone(&settings.rng), traces: Arc::new(traces) }
+}
+
+/// The routes with `/metrics`, where there are figures, and with `Allow` on every 405.
+fn with_metrics(
+    routes: Route,
+    metrics: Option<MetricsSettings>,
+    paths: Arc<path::Paths>,
+) -> impl Endpoint<Output = Response> + 'static {
+    let routes = match metrics {
+        Some(metrics) => metrics::routes(routes, metrics),
+        None => routes,
+    };
+    let routes = Arc::new(routes);
+    poem::endpoint::make(move |request| {
+        allow::with_allow(Arc::clone(&routes), Arc::clone(&paths), request)
+    })
 }

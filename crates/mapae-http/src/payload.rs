@@ -24,6 +24,8 @@ use crate::problem::{FieldProblem, Problem};
 /// The greatest size of a request's body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 
+/// How long a body may take to come: far longer than 64 KiB take on a bad line, and not for ever.
+const COMES_WITHIN: Duration = Duration::from_secs(15);
 /// How much of a body that is too large is read and thrown away, in bytes.
 const MAX_DISCARDED: u64 = 4 * 1024 * 1024;
 /// For how long.
@@ -141,7 +143,9 @@ pub(crate) async fn read(body: poem::Body) -> Result<Zeroizing<Vec<u8>>, Problem
     let mut body = body.into_async_read();
     let mut bytes = Zeroizing::new(Vec::new());
     let limit = u64::try_from(MAX_BODY).unwrap_or(u64::MAX);
-    if (&mut body).take(limit + 1).read_to_end(&mut bytes).await.is_err() {
+    let mut within_limit = (&mut body).take(limit + 1);
+    let came = tokio::time::timeout(COMES_WITHIN, within_limit.read_to_end(&mut bytes)).await;
+    if !matches!(came, Ok(Ok(_))) {
         let detail = "The request's body broke off.";
         return Err(Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", detail));
     }

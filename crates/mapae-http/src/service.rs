@@ -183,7 +183,13 @@ impl ServiceApi {
         let KeysMaxAge(max_age) = **max_age;
         Ok(JwksReply { jwks: application.jwks(), max_age, known: known.0 })
     }
+}
 
+/// Whether the process is alive and ready.
+pub(crate) struct HealthApi;
+
+#[OpenApi(tag = "Tag::Service")]
+impl HealthApi {
     /// Is the process alive?
     ///
     /// Answers as long as the process can answer at all; asks nothing else.

@@ -26,15 +26,32 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
     }
 }
 
-/// Whether another transaction came first; begun anew, this one will see what it did.
-fn is_stale(error: &DbErr) -> bool {
+/// Whether a lock was not to be had in the time that is waited for one.
+pub(crate) fn waited_in_vain(error: &DbErr) -> bool {
+    /// What PostgreSQL and MariaDB call that.
+    const POSTGRES: &str = "55P03";
+    const MARIADB: u16 = 1205;
+    let Some(cause) = database_error(error) else { return false };
+    match cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        Some(error) => error.number() == MARIADB,
+        None => cause.code().is_some_and(|code| code == POSTGRES),
+    }
+}
+
+/// What the database itself said.
+pub(crate) fn database_error(error: &DbErr) -> Option<&dyn sqlx::error::DatabaseError> {
     let (DbErr::Exec(RuntimeErr::SqlxError(cause))
     | DbErr::Query(RuntimeErr::SqlxError(cause))
     | DbErr::Conn(RuntimeErr::SqlxError(cause))) = error
     else {
-        return false;
+        return None;
     };
-    let sqlx::Error::Database(cause) = &**cause else { return false };
+    cause.as_database_error()
+}
+
+/// Whether another transaction came first; begun anew, this one will see what it did.
+fn is_stale(error: &DbErr) -> bool {
+    let Some(cause) = database_error(error) else { return false };
     if let Some(error) = cause.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
         return MARIADB_STALE.contains(&error.number());
     }

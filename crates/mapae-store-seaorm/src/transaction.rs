@@ -45,6 +45,11 @@ impl Patience {
         self.answer
     }
 
+    /// How long a question without an answer is waited for before its connection counts as lost.
+    pub(crate) fn lost_after(&self) -> Duration {
+        self.answer * LOST_AFTER
+    }
+
     /// Says that nobody asks any more.
     pub(crate) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
@@ -63,7 +68,7 @@ impl Patience {
     /// Waits on for a question that its owner waits for no longer, and gives it up with its connection
     /// where its host is gone without a word: the network would take a quarter of an hour to find out.
     async fn wait_on<T>(self, mut question: Pin<Box<dyn Future<Output = T> + Send>>) {
-        if timeout(self.answer * LOST_AFTER, &mut question).await.is_err() {
+        if timeout(self.lost_after(), &mut question).await.is_err() {
             // Before the connection is let go.
             self.given_up.fetch_add(1, Ordering::AcqRel);
             drop(question);

@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use mapae_e2e::Server;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{PASSWORD, first_verification, sign_up};
 
@@ -280,4 +283,36 @@ async fn no_value_of_any_kind_in_any_field_is_a_fault_of_the_service() {
             assert!(matches!(answer.status.as_u16(), 202 | 400), "{value:?}: {}", answer.body);
         }
     }
+}
+
+/// Somebody who sends the begin of a body, and nothing more of it.
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let server = Server::start().await;
+    let begun = "POST /v1/registrations HTTP/1.1\r\nHost: localhost\r\n\
+                 Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
+    let answer = tokio::time::timeout(Duration::from_secs(45), server.send_raw(begun.as_bytes()));
+    let answer = answer.await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("body_incomplete"), "{answer}");
+}
+
+/// One who speaks HTTP/2 is told how much they may ask at once (RFC 9113 §6.5.2).
+#[tokio::test]
+async fn one_connection_has_a_bound_on_what_it_asks_at_once() {
+    const MAX_CONCURRENT_STREAMS: u16 = 3;
+    let server = Server::start().await;
+    let mut stream = server.connect().await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    stream.write_all(preface).await.expect("a preface");
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.expect("a frame");
+    assert_eq!(head[3], 4, "the first frame is of settings");
+    let mut settings = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+    stream.read_exact(&mut settings).await.expect("the settings");
+    let told = settings.chunks_exact(6).find_map(|setting| {
+        let id = u16::from_be_bytes([setting[0], setting[1]]);
+        let value = u32::from_be_bytes([setting[2], setting[3], setting[4], setting[5]]);
+        (id == MAX_CONCURRENT_STREAMS).then_some(value)
+    });
+    assert_eq!(told, Some(200));
 }

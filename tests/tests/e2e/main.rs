@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "test code: what fails here fails a test")]
 
 mod account;
+mod backup;
 mod bad_input;
 mod consent;
 mod contact;

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use mapae_e2e::{Server, ServerOptions, until, workspace};
+use mapae_testkit::machine::free_port;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::{PASSWORD, check, complete_sign_up, first_verification, log_in, sign_up};
 
@@ -88,6 +90,78 @@ async fn figures_count_what_happened_and_name_nobody() {
     }
     for planted in ["minji", "example.com", "ticket", "nothing/of", "/v1/"] {
         assert!(!metrics.contains(planted), "{planted} in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_only_sends_says_how_it_is_and_what_it_has_sent() {
+    let listen = format!("127.0.0.1:{}", free_port());
+    let settings = [("WORK__LISTEN", listen.as_str()), ("METRICS__TOKEN", TOKEN)];
+    let server = ServerOptions::default().with_all(&settings).without_worker().start().await;
+    let worker = server.start_worker();
+    let own = json!({"channel": "email", "to": "own@example.com", "purpose": "own"});
+    server.post("/v1/verifications", &own).await.expect(202);
+    server.message("own@example.com").await;
+    let client = reqwest::Client::new();
+    let ask = async |method: reqwest::Method, path: &str| {
+        let request = client.request(method, format!("http://{listen}{path}"));
+        let answer = request.bearer_auth(TOKEN).send().await.expect("an answer");
+        (answer.status().as_u16(), answer.headers().clone(), answer.text().await.expect("a text"))
+    };
+    let get = async |path: &str| ask(reqwest::Method::GET, path).await;
+    let mut metrics = String::new();
+    until("the figure of what it sent", async || {
+        metrics = get("/metrics").await.2;
+        metrics.contains(r#"mapae_sends_total{channel="email",sender="inbox","#)
+    })
+    .await;
+    assert!(!metrics.contains("example.com"), "{metrics}");
+    // What serves says nothing of it.
+    let others = server.get_as("/metrics", TOKEN).await.expect(200).body;
+    assert!(!others.contains("mapae_sends_total{"), "{others}");
+    for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/v1/me", 404), ("/docs", 404)] {
+        assert_eq!(get(path).await.0, status, "{path}");
+    }
+    let (status, headers, problem) = ask(reqwest::Method::POST, "/metrics").await;
+    assert!(status == 405 && headers["allow"] == "GET, HEAD", "{status} {headers:?} {problem}");
+    let without = client.get(format!("http://{listen}/metrics")).send().await.expect("an answer");
+    assert_eq!(without.status(), 401);
+    // Another cannot have the same place, and says whose it is.
+    let (ended_well, _, error) = server.run_beside(&["work"]).await;
+    assert!(!ended_well && error.contains("work.listen: "), "{error}");
+    // Nor does it wait for somebody who never comes to the end of a question.
+    let mut asking = tokio::net::TcpStream::connect(&listen).await.expect("a connection");
+    asking.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.expect("the begin of one");
+    assert!(worker.terminate().await);
+}
+
+#[tokio::test]
+async fn a_sender_that_takes_nothing_is_named_and_so_is_the_one_that_takes_it_then() {
+    let port = free_port().to_string();
+    let server = ServerOptions::default()
+        .with("MAIL__SENDERS", r#"["smtp", "inbox"]"#)
+        .with("MAIL__SMTP__HOST", "127.0.0.1")
+        .with("MAIL__SMTP__PORT", &port)
+        .with("MAIL__SMTP__TLS", "none")
+        .with("MAIL__FROM", "Mapae <no-reply@example.com>")
+        .start()
+        .await;
+    let own = json!({"channel": "email", "to": "own@example.com", "purpose": "own"});
+    server.post("/v1/verifications", &own).await.expect(202);
+    server.message("own@example.com").await;
+    let expected = [
+        r#"mapae_sends_total{channel="email",sender="smtp",outcome="failed"} 1"#,
+        r#"mapae_sends_total{channel="email",sender="inbox",outcome="taken"} 1"#,
+        r#"mapae_messages_total{channel="email",status="sent"} 1"#,
+    ];
+    let mut metrics = String::new();
+    until("all of it is counted", async || {
+        metrics = server.get("/metrics").await.expect(200).body;
+        metrics.contains("mapae_messages_total{")
+    })
+    .await;
+    for line in expected {
+        assert!(metrics.lines().any(|there| there == line), "no {line} in {metrics}");
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fs;
 
 use mapae_e2e::{Database, Server, ServerOptions};
+use mapae_store_seaorm::scratch;
+use mapae_testkit::machine::free_port;
 use serde_json::json;
 
 use crate::{PASSWORD, complete_sign_up, log_in};
@@ -30,6 +32,17 @@ async fn production_refuses_what_is_for_development() {
     plain[1].1 = "http://auth.example.com";
     let (_, _, error) = Server::run(&["serve"], &plain).await;
     assert!(error.contains("https://"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_said_to_refuse_and_its_password_is_not_shown() {
+    for scheme in ["postgres", "mysql"] {
+        let url = format!("{scheme}://mapae:planted-value@127.0.0.1:{}/mapae", free_port());
+        let (ended_well, _, error) = Server::run(&["serve"], &[("DATABASE__URL", &url)]).await;
+        assert!(!ended_well && error.lines().count() == 1, "{error}");
+        assert_eq!(error.matches("refused").count(), 1, "{error}");
+        assert!(!error.contains("planted-value"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -203,4 +216,19 @@ async fn a_schema_that_is_not_brought_up_by_itself_is_refused_until_it_is() {
         !ended_well && error.contains("steps behind this release: run mapae migrate"),
         "{error}"
     );
+}
+
+/// A command of a newer release, run beside those that serve.
+#[tokio::test]
+async fn a_command_makes_a_new_database_and_leaves_the_schema_of_an_older_release_alone() {
+    let server = Server::start().await;
+    let (url, stopped) = (server.database_url(), server.stop().await);
+    let forget = "DELETE FROM seaql_migrations WHERE version LIKE '%_locks'";
+    scratch::execute(&url, forget).await.expect("an older release");
+    let (ended_well, _, error) = stopped.run(&["key", "list"]).await;
+    assert!(!ended_well && error.contains("1 steps behind this release"), "{error}");
+    let count = "SELECT COUNT(*) FROM seaql_migrations WHERE version LIKE '%_locks'";
+    assert_eq!(scratch::number(&url, count).await.expect("an answer"), 0);
+    let (ended_well, _, error) = stopped.on_an_empty_database().await.run(&["key", "list"]).await;
+    assert!(ended_well, "{error}");
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use mapae_e2e::{Server, code_in, until};
+use mapae_store_seaorm::scratch;
 use mapae_testkit::fake::FakeSens;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -142,12 +143,22 @@ async fn killed_around_a_send_no_message_is_lost_and_its_code_is_good() {
 #[tokio::test]
 async fn a_worker_that_is_told_to_stop_leaves_nothing_under_lease() {
     let sens = FakeSens::start().await;
-    // One after the other, so that there is much left to do, however long it takes to queue them.
-    let server = by_sens(&sens).with("OUTBOX__CONCURRENCY", "1").start().await;
-    sens.behave(|sens| sens.delay = Duration::from_millis(500));
+    // Two at once, so that there is much left to do, however long it takes to queue them; and with leases
+    // that nobody waits for.
+    let settings = [("OUTBOX__CONCURRENCY", "2"), ("OUTBOX__LEASE", "10m")];
+    let server = by_sens(&sens).with_all(&settings).start().await;
+    sens.behave(|sens| sens.delay = Duration::from_secs(1));
     queue(&server, 20).await;
     until("the first", async || !sens.taken().is_empty()).await;
-    assert!(server.terminate().await);
+    let database = server.database_url();
+    let stopped = server.stop().await;
     let sent = sens.taken().len();
-    assert!(sent < 20 && received(&sens).values().all(|times| *times == 1), "{sent} sent");
+    assert!(sent < 20, "{sent} sent");
+    let leased =
+        "SELECT COUNT(*) FROM outbox WHERE status = 'queued' AND lease_expires_at IS NOT NULL";
+    assert_eq!(scratch::number(&database, leased).await.expect("a number"), 0);
+    sens.behave(|sens| sens.delay = Duration::ZERO);
+    let _next = stopped.start().await;
+    until("the rest", async || received(&sens).len() == 20).await;
+    assert!(received(&sens).values().all(|times| *times == 1), "one came twice");
 }

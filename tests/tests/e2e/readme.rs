@@ -1,6 +1,6 @@
 use std::fs;
 
-use mapae_e2e::{Server, workspace};
+use mapae_e2e::{Server, has_program, workspace};
 use tokio::process::Command;
 
 /// The lines of the README's blocks that are marked as the walk.
@@ -24,18 +24,7 @@ fn walk() -> String {
 
 #[tokio::test]
 async fn the_readmes_walk_works_as_it_is_written() {
-    let has = async |program: &str| {
-        let found =
-            Command::new("sh").args(["-c", &format!("command -v {program}")]).output().await;
-        found.is_ok_and(|output| output.status.success())
-    };
-    if !has("curl").await {
-        let required = std::env::var("MAPAE_TEST_REQUIRE").is_ok_and(|value| value == "all");
-        assert!(!required, "curl is missing, which the README's walk needs");
-        #[expect(clippy::print_stderr, reason = "a part that was left out must be seen")]
-        {
-            eprintln!("skipped: the README's walk needs curl");
-        }
+    if !has_program("curl").await {
         return;
     }
     let lines = walk();

@@ -366,9 +366,9 @@ async fn settings_of_traces_that_cannot_be_meant_are_refused_by_their_names() {
     for (settings, named) in [
         (vec![("TRACES__ENDPOINT", "collector:4318")], "traces.endpoint"),
         (vec![("TRACES__ENDPOINT", "ftp://collector")], "traces.endpoint"),
-        (vec![("TRACES__ENDPOINT", "http://planted@collector")], "traces.endpoint"),
-        (vec![("TRACES__ENDPOINT", "http://:planted@collector")], "traces.endpoint"),
-        (vec![("TRACES__ENDPOINT", "http://collector?key=planted")], "traces.endpoint"),
+        (vec![("TRACES__ENDPOINT", "http://planted@collector")], "traces.authorization"),
+        (vec![("TRACES__ENDPOINT", "http://:planted@collector")], "traces.authorization"),
+        (vec![("TRACES__ENDPOINT", "http://collector?key=planted")], "traces.authorization"),
         (vec![("TRACES__TRUSTED_CALLERS", "[\"planted\"]")], "traces.trusted_callers"),
         (vec![("TRACES__SAMPLE_RATIO", "1.5")], "traces.sample_ratio"),
         (vec![("TRACES__SAMPLE_RATIO", "-0.1")], "traces.sample_ratio"),

@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mapae_e2e::{Database, RedisProcess, Server, ServerOptions, left_out, until, wrong};
+use mapae_e2e::{
+    Database, RedisProcess, Server, ServerOptions, left_out, server_binary, until, wrong,
+};
 use mapae_testkit::machine::free_port;
 use serde_json::json;
+use tempfile::TempDir;
+use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use crate::race::{at_once, with_status};
@@ -222,4 +226,26 @@ async fn the_doctor_says_how_processes_wake_one_another() {
     let server = ServerOptions::default().with("REDIS__URL", &redis.url()).start().await;
     let (_, doctor, _) = server.run_beside(&["doctor"]).await;
     assert!(doctor.contains("ok    wake-ups: heard, by Redis"), "{doctor}");
+}
+
+#[tokio::test]
+async fn redis_is_asked_over_tls_and_a_strangers_certificate_is_refused() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let Some((_redis, port)) = RedisProcess::start_encrypted(folder.path()).await else { return };
+    for (authorities, host, expected) in [
+        (Some("ca.pem"), "localhost", "ok    wake-ups: heard, by Redis"),
+        (None, "localhost", "look  wake-ups: by Redis"),
+        // It is another's by its name.
+        (Some("ca.pem"), "127.0.0.1", "look  wake-ups: by Redis"),
+    ] {
+        let mut doctor = Command::new(server_binary());
+        doctor.arg("doctor").current_dir(folder.path());
+        doctor.env("MAPAE_REDIS__URL", format!("rediss://default:planted@{host}:{port}"));
+        if let Some(authorities) = authorities {
+            doctor.env("SSL_CERT_FILE", folder.path().join(authorities));
+        }
+        let found = doctor.output().await.expect("a process");
+        let found = String::from_utf8_lossy(&found.stdout).into_owned();
+        assert!(found.contains(expected) && !found.contains("planted"), "{host}: {found}");
+    }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Length, without_password};
+use super::value::without_password;
+use super::{ConfigError, Length};
 
 /// `[database]`.
 #[derive(Debug, Clone, Deserialize, Serialize)]

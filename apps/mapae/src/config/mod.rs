@@ -32,7 +32,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 pub(crate) use self::database::{DatabaseConfig, Synchronous};
-use self::value::{check_origin, networks, secret_files};
+use self::value::{check_origin, is_of_a_service_beside, networks, secret_files, without_password};
 use crate::logging::LogConfig;
 use crate::traces::TracesConfig;
 
@@ -42,7 +42,7 @@ const DEFAULT_FILE: &str = "mapae.toml";
 const NOT_SETTINGS: [&str; 3] = ["config", "test_", "e2e_"];
 
 /// Settings that are text, whatever a variable's value looks like.
-const TEXTS: [&str; 28] = [
+const TEXTS: [&str; 29] = [
     "secret",
     "public_origin",
     "messages.service_name",
@@ -64,6 +64,7 @@ const TEXTS: [&str; 28] = [
     "sms.alimtalk.template_code",
     "sms.alimtalk.template",
     "tokens.audience",
+    "work.listen",
     "metrics.token",
     "redis.url",
     "traces.endpoint",
@@ -158,16 +159,6 @@ impl Serialize for ConfigSecret {
     }
 }
 
-/// A server's URL without the password that it may bear.
-fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => {
-            serializer.collect_str(&format_args!("{scheme}://(set)@{host}"))
-        }
-        _ => serializer.serialize_str(url),
-    }
-}
-
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -209,6 +200,8 @@ pub(crate) struct Config {
     pub(crate) password: PasswordConfig,
     #[serde(default)]
     pub(crate) redis: RedisConfig,
+    #[serde(default)]
+    pub(crate) work: WorkConfig,
     #[serde(default)]
     pub(crate) metrics: MetricsConfig,
     #[serde(default)]
@@ -431,6 +424,14 @@ pub(crate) struct RedisConfig {
     pub(crate) url: String,
 }
 
+/// `[work]`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WorkConfig {
+    /// Where `mapae work` says of itself how it is; nowhere where it is empty.
+    pub(crate) listen: String,
+}
+
 /// `[metrics]`.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -479,7 +480,8 @@ impl Config {
         }
         let plain = Env::prefixed("MAPAE_").filter(|key| {
             let key = key.as_str().to_ascii_lowercase();
-            !key.ends_with("_file") && !NOT_SETTINGS.iter().any(|other| key.starts_with(other))
+            let is_setting = !key.ends_with("_file") && !is_of_a_service_beside(&key);
+            is_setting && !NOT_SETTINGS.iter().any(|other| key.starts_with(other))
         });
         figment = figment.merge(plain.split("__"));
         // A number may begin with 0, and a password may look like one.

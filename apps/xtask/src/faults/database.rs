@@ -201,13 +201,13 @@ fn spawn(kind: Kind, data: &Path, port: u16, arguments: &[String]) -> Result<Chi
     Ok(command.kill_on_drop(true).spawn().map_err(|error| missing(kind, &error))?)
 }
 
-/// Runs a program of the server's to its end.
-pub(crate) async fn run(kind: Kind, program: &str, arguments: &[&str]) -> Result<(), Failure> {
+/// Runs a program of the server's to its end, and gives what it says.
+pub(crate) async fn run(kind: Kind, program: &str, arguments: &[&str]) -> Result<String, Failure> {
     let output =
         as_user(user_of(kind), program).args(arguments).stdin(Stdio::null()).output().await;
     let output = output.map_err(|error| missing(kind, &error))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr)).into())
 }

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mapae_store_seaorm::scratch;
 use mapae_testkit::fake::{FakeSens, TcpProxy};
 use mapae_testkit::machine::free_port;
 use reqwest::StatusCode;
@@ -19,7 +20,7 @@ use tokio::time::sleep;
 use super::checker::{self, Findings};
 use super::database::{DatabaseServer, postgres_program, run, url_at};
 use super::fleet::Fleet;
-use super::load::{Doing, Fault, Load, World};
+use super::load::{ANOTHER_TRY, Doing, Fault, Load, World};
 use super::tmpfs::Tmpfs;
 use crate::Failure;
 use crate::kind::Kind;
@@ -64,8 +65,6 @@ const SOON: Duration = Duration::from_secs(5);
 const REFUSED_IN: Duration = Duration::from_secs(3);
 /// How soon everything must go on when a server took the place of another.
 const FAILED_OVER_IN: Duration = Duration::from_secs(30);
-/// Longer than a lease: whoever sends a message again has done it by then.
-const ANOTHER_TRY: Duration = Duration::from_secs(6);
 /// How many people are at it at once.
 const PEOPLE: usize = 8;
 /// How many people are asked for again in the end: each costs the hash of a password.
@@ -128,8 +127,7 @@ impl System {
     ) -> Result<Self, Failure> {
         let url = match &server {
             Some(server) => {
-                mapae_store_seaorm::scratch::execute(&server.admin_url(), "CREATE DATABASE mapae")
-                    .await?;
+                scratch::execute(&server.admin_url(), "CREATE DATABASE mapae").await?;
                 server.url_of("mapae")
             }
             None => format!("sqlite://{}", folder.path().join("mapae.db").display()),
@@ -171,7 +169,8 @@ pub(crate) async fn kills(
 ) -> Result<Outcome, Failure> {
     let (doing, victim, people) = match experiment {
         1 => (Doing::SigningUp, Victim::Serving, PEOPLE),
-        2 => (Doing::Verifying, Victim::Working, 2),
+        // So many that there is something to send while others wait for a lease to run out.
+        2 => (Doing::Verifying, Victim::Working, 3 * PEOPLE),
         _ => (Doing::Refreshing, Victim::Serving, PEOPLE),
     };
     let system = System::start(kind, binary).await?;
@@ -480,20 +479,37 @@ fn fill(filler: &std::path::Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The database says of itself that nothing is broken.
+/// The database says of itself that nothing is broken: each row, and each entry of an index.
 async fn is_sound(system: &System, outcome: &mut Outcome) -> Result<(), Failure> {
     let asks: &[&str] = match system.kind {
         Kind::Sqlite => {
             &["SELECT COUNT(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"]
         }
-        // Every row is read, and so is every page that one is on.
-        _ => &[
-            "SELECT COUNT(*) - COUNT(id) FROM users",
-            "SELECT COUNT(*) - COUNT(sealed) FROM outbox",
-        ],
+        Kind::Postgres => {
+            scratch::execute(&system.url, "CREATE EXTENSION IF NOT EXISTS amcheck").await?;
+            &[
+                "SELECT COUNT(*) FROM pg_class AS it, LATERAL verify_heapam(it.oid) AS broken \
+                 WHERE it.relkind = 'r' AND it.relnamespace = 'public'::regnamespace",
+                // An index that is broken is an error.
+                "SELECT COUNT(*) FROM (SELECT bt_index_check(it.oid, true) AS checked \
+                 FROM pg_class AS it JOIN pg_am ON pg_am.oid = it.relam \
+                 WHERE it.relkind = 'i' AND pg_am.amname = 'btree' \
+                 AND it.relnamespace = 'public'::regnamespace) AS it WHERE checked IS NULL",
+            ]
+        }
+        Kind::Mariadb => {
+            let address = system.server.as_ref().ok_or("a server that is not there")?.address();
+            let port = format!("--port={}", address.port());
+            let arguments = ["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", &port];
+            let all = ["--user=root", "--check", "--extended", "--silent", "--databases", "mapae"];
+            // Silent where all is well.
+            let said = run(system.kind, "mariadb-check", &[&arguments[..], &all].concat()).await?;
+            outcome.must(said.trim().is_empty(), || format!("broken: {said}"));
+            &[]
+        }
     };
     for sql in asks {
-        let found = mapae_store_seaorm::scratch::number(&system.url, sql).await?;
+        let found = scratch::number(&system.url, sql).await?;
         outcome.must(found == 0, || format!("{found} broken: {sql}"));
     }
     Ok(())
@@ -631,6 +647,56 @@ pub(crate) async fn fail_over(binary: PathBuf, scale: Scale) -> Result<Outcome, 
     Ok(outcome)
 }
 
+/// The standby for whose disk every commit waits is killed under load, and is taken out a while later. What
+/// waits for it waits for ever: a server's connections must not go up by that.
+pub(crate) async fn standby_gone(binary: PathBuf) -> Result<Outcome, Failure> {
+    /// Longer than until a connection counts as lost, three times over.
+    const GONE: Duration = Duration::from_secs(75);
+    /// Three that serve and two that send, ten each, and those that listen.
+    const CONNECTIONS: i64 = 5 * 11;
+    let folder = tempfile::tempdir()?;
+    open_to_all(folder.path())?;
+    let primary = DatabaseServer::start(Kind::Postgres, folder.path()).await?;
+    let mut system = System::on(Kind::Postgres, binary, folder, Some(primary)).await?;
+    let mut standby = standby_of(&mut system).await?;
+    let (mut fleet, world) = system.fleet(&[]).await?;
+    let load = Load::start(&world, PEOPLE, Doing::SigningUp);
+    sleep(Duration::from_secs(3)).await;
+    let (admin, killed) = (system.server()?.admin_url(), Instant::now());
+    standby.kill().await?;
+    let connected = "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'mapae'";
+    let (mut most, mut alive, mut served) = (0, true, false);
+    while killed.elapsed() < GONE {
+        most = most.max(scratch::number(&admin, connected).await?);
+        // Those who ask again wait for what they have begun; others have begun nothing yet.
+        let others = at_once(PEOPLE, |_| {
+            let (world, to) = (world.clone(), world.stranger().number);
+            let body = json!({"channel": "sms", "to": to, "purpose": "own"});
+            async move { world.ask_once("/v1/verifications", &body).await.is_some() }
+        });
+        served |= others.await.contains(&true);
+        for origin in &*world.origins {
+            let asked = fleet.client.get(format!("{origin}/healthz")).send().await;
+            alive &= asked.is_ok_and(|answer| answer.status() == 200);
+        }
+    }
+    for sql in ["ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"] {
+        scratch::execute(&admin, sql).await?;
+    }
+    let back = Instant::now();
+    sleep(SOON + Duration::from_secs(3)).await;
+    let (told, wrong) = load.finish().await;
+    let findings = checker::check(&world, &system.url, &told, ASKED).await?;
+    let people = told.len();
+    let mut outcome =
+        after_an_outage(&mut fleet, &world, findings, wrong, people, killed, back, SOON)?;
+    outcome.figures = format!("{most} connections at the most; {}", outcome.figures);
+    outcome.must(alive, || "a process was not alive".to_owned());
+    outcome.must(!served, || "a commit did not wait for the standby".to_owned());
+    outcome.must(most <= CONNECTIONS, || "a server's connections go up".to_owned());
+    Ok(outcome)
+}
+
 /// A standby of the system's server, for whose disk every commit waits from now on.
 async fn standby_of(system: &mut System) -> Result<DatabaseServer, Failure> {
     let data = system.folder.path().join("standby");
@@ -666,11 +732,11 @@ async fn standby_of(system: &mut System) -> Result<DatabaseServer, Failure> {
         "ALTER SYSTEM SET synchronous_commit = 'on'",
         "SELECT pg_reload_conf()",
     ] {
-        mapae_store_seaorm::scratch::execute(&admin, sql).await?;
+        scratch::execute(&admin, sql).await?;
     }
     let synchronous = "SELECT COUNT(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
     let begun = Instant::now();
-    while mapae_store_seaorm::scratch::number(&admin, synchronous).await? != 1 {
+    while scratch::number(&admin, synchronous).await? != 1 {
         if begun.elapsed() > Duration::from_secs(30) {
             return Err("the standby does not follow".into());
         }

@@ -132,7 +132,7 @@ impl Fleet {
         all.filter_map(|process| process.child.try_wait().transpose()).count()
     }
 
-    /// How much memory the one that takes the most has, in MiB.
+    /// How much memory each of them takes, in MiB.
     pub(crate) fn resident_mib(&self) -> Result<Vec<f64>, Failure> {
         let all = self.serving.iter().chain(&self.working).filter_map(|process| process.child.id());
         all.map(|id| Ok(crate::bench::resident_kib(id)? / 1_024.0)).collect()

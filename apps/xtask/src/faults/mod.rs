@@ -19,7 +19,7 @@ use crate::Failure;
 use crate::kind::Kind;
 
 /// What each experiment is.
-const EXPERIMENTS: [(&str, &str); 9] = [
+const EXPERIMENTS: [(&str, &str); 10] = [
     ("1", "killed in sign-ups"),
     ("2", "killed around sends"),
     ("3", "killed in refreshes"),
@@ -29,6 +29,7 @@ const EXPERIMENTS: [(&str, &str); 9] = [
     ("11", "Redis killed and restarted"),
     ("12-14", "races on replicas"),
     ("failover", "primary killed, standby promoted"),
+    ("standby", "the synchronous standby killed"),
 ];
 
 /// Longer than any experiment takes: what hangs is a failure.
@@ -116,6 +117,7 @@ async fn conduct(id: &str, kind: Kind, scale: Scale) -> Result<Option<Outcome>, 
             "11" => experiments::redis_gone(kind, binary, scale).await?,
             "12-14" => experiments::races(kind, binary, scale).await?,
             "failover" if kind == Kind::Postgres => experiments::fail_over(binary, scale).await?,
+            "standby" if kind == Kind::Postgres => experiments::standby_gone(binary).await?,
             _ => return Ok(None),
         }))
     };

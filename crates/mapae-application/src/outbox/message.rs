@@ -51,21 +51,55 @@ impl Application {
         Ok(messages.iter().map(|message| message.record().into()).collect())
     }
 
-    /// Tells the recorder of metrics how much waits to be sent, and for how long.
+    /// Tells the recorder of metrics how much waits to be sent, for how long, and for how long longer than
+    /// it should. Where that is not known, it tells so.
     ///
     /// # Errors
     /// What the store says.
     pub async fn record_outbox_depth(&self) -> Result<(), StoreError> {
-        let now = self.now();
-        let mut view = self.ports.store.read().await?;
         for channel in Channel::ALL {
-            let depth = view.outbox_depth(channel).await?;
-            let age = depth.oldest.map_or(0.0, |oldest| oldest.until(now).as_secs_f64());
-            let name = channel.as_str();
-            let queued = f64::from(u32::try_from(depth.queued).unwrap_or(u32::MAX));
-            metrics::gauge!("mapae_outbox_messages", "channel" => name).set(queued);
-            metrics::gauge!("mapae_outbox_oldest_seconds", "channel" => name).set(age);
+            match self.waiting(channel).await {
+                Ok(waiting) => waiting.record(channel),
+                Err(error) => {
+                    // What was known before is not how it is now.
+                    Channel::ALL.into_iter().for_each(|channel| Waiting::UNKNOWN.record(channel));
+                    return Err(error);
+                }
+            }
         }
         Ok(())
+    }
+
+    async fn waiting(&self, channel: Channel) -> Result<Waiting, StoreError> {
+        let now = self.now();
+        let mut view = self.ports.store.read().await?;
+        let depth = view.outbox_depth(channel).await?;
+        let due = view.next_message_due(channel).await?;
+        let since = |at: Option<Timestamp>| at.map_or(0.0, |at| at.until(now).as_secs_f64());
+        Ok(Waiting {
+            messages: f64::from(u32::try_from(depth.queued).unwrap_or(u32::MAX)),
+            oldest: since(depth.oldest),
+            overdue: since(due),
+        })
+    }
+}
+
+/// What waits to be sent by a channel, as figures.
+struct Waiting {
+    messages: f64,
+    /// In seconds: since the oldest was caused.
+    oldest: f64,
+    /// In seconds: since one should have been tried.
+    overdue: f64,
+}
+
+impl Waiting {
+    const UNKNOWN: Self = Self { messages: f64::NAN, oldest: f64::NAN, overdue: f64::NAN };
+
+    fn record(&self, channel: Channel) {
+        let channel = channel.as_str();
+        metrics::gauge!("mapae_outbox_messages", "channel" => channel).set(self.messages);
+        metrics::gauge!("mapae_outbox_oldest_seconds", "channel" => channel).set(self.oldest);
+        metrics::gauge!("mapae_outbox_overdue_seconds", "channel" => channel).set(self.overdue);
     }
 }

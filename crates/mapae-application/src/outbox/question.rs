@@ -18,6 +18,12 @@ impl Worker {
         self: &Arc<Self>,
         asking: &mut JoinSet<()>,
     ) -> Result<Duration, StoreError> {
+        let under_way = u32::try_from(asking.len()).unwrap_or(u32::MAX);
+        let room = AT_ONCE.saturating_sub(under_way);
+        if room == 0 {
+            // The next that ends makes room.
+            return Ok(self.settings.poll);
+        }
         let now = self.clock.now();
         match self.store.read().await?.next_question_due().await? {
             Some(due) if due <= now => {}
@@ -26,9 +32,9 @@ impl Worker {
         }
         let until = now.plus(self.settings.lease);
         let mut work = self.store.begin().await?;
-        let claimed = work.claim_questions(AT_ONCE, until, now).await?;
+        let claimed = work.claim_questions(room, until, now).await?;
         work.commit().await?;
-        let full = claimed.len() == usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
+        let full = u32::try_from(claimed.len()) == Ok(room);
         for message in claimed {
             let worker = Arc::clone(self);
             asking.spawn(async move { worker.ask(message).await });

@@ -69,11 +69,16 @@ impl<'a> BackOff<'a> {
         Self(BACK_OFF.0, rng)
     }
 
-    async fn wait(&mut self) {
+    fn next(&mut self) -> Duration {
         let mut chance = [0];
         self.1.fill(&mut chance);
-        tokio::time::sleep(self.0 - self.0 * u32::from(chance[0]) / 512).await;
+        let next = self.0 - self.0 * u32::from(chance[0]) / 512;
         self.0 = (self.0 * 2).min(BACK_OFF.1);
+        next
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.next()).await;
     }
 }
 
@@ -170,6 +175,37 @@ impl Relay {
             };
             outage.begun(LISTENING, &error);
             back_off.wait().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Draws the same byte each time.
+    struct Fixed(u8);
+
+    impl SecretRng for Fixed {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0);
+        }
+    }
+
+    fn waits(byte: u8) -> Vec<Duration> {
+        let rng = Fixed(byte);
+        let mut back_off = BackOff::new(&rng);
+        (0..8).map(|_| back_off.next()).collect()
+    }
+
+    #[test]
+    fn who_fails_again_waits_twice_as_long_and_chance_takes_up_to_half_of_it() {
+        let longest = [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000];
+        assert_eq!(waits(0), longest.map(Duration::from_millis));
+        let (middle, shortest) = (waits(128), waits(u8::MAX));
+        for (nth, longest) in waits(0).into_iter().enumerate() {
+            assert!(longest > middle[nth] && middle[nth] > shortest[nth]);
+            assert!(shortest[nth] > longest / 2);
         }
     }
 }

@@ -12,12 +12,17 @@ use crate::ports::{
 };
 use crate::trace::TARGET;
 
+/// The longest name of a message at its provider that is kept, in characters.
+const LONGEST_ID: usize = 255;
+
 /// How long a sender is left alone that does not work until somebody mends it.
 const UNTIL_MENDED: Duration = Duration::from_secs(60);
 
 /// How far it goes to have a message taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
+    /// What figures call the channel.
+    pub(super) channel: &'static str,
     /// How long a sender may take.
     pub(super) timeout: Duration,
     /// How often it may be handed over without an answer.
@@ -109,10 +114,19 @@ impl<S: ?Sized> Route<S> {
             });
             span.record("outcome", name(&answer));
             drop(span);
+            metrics::counter!(
+                "mapae_sends_total",
+                "channel" => limits.channel,
+                "sender" => lane.name,
+                "outcome" => name(&answer),
+            )
+            .increment(1);
             let now = clock.now();
             lane.learn(&answer, began, now);
             match answer {
                 Ok(SendReceipt { provider_id, ask }) => {
+                    // A name that is longer than any that providers give is none to ask by.
+                    let provider_id = provider_id.filter(|id| id.chars().count() <= LONGEST_ID);
                     let sender = Some(lane.name.to_owned());
                     return SendOutcome::Sent { sender, provider_id, ask };
                 }
@@ -227,7 +241,7 @@ impl<S: ?Sized> Lane<S> {
     }
 }
 
-/// What a span calls a sender's answer.
+/// What spans and figures call a sender's answer.
 fn name(answer: &Result<SendReceipt, SendError>) -> &'static str {
     match answer {
         Ok(_) => "taken",

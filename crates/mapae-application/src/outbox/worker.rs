@@ -8,7 +8,7 @@ use mapae_domain::{
     Channel, Contact, DeliveryReason, OutboxMessage, RetryPolicy, Timestamp, VerificationPolicy,
 };
 use tokio::sync::watch;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{Instrument as _, Span, field};
 
 use super::event::address_hash;
@@ -21,6 +21,7 @@ use crate::ports::{
     SecretHasher, SecretRng, SmsSender, Store, StoreError, TraceCaller, TraceLinks,
 };
 use crate::trace::TARGET;
+use crate::verification::count_decision;
 
 /// The numbers of a worker.
 #[derive(Debug, Clone)]
@@ -105,9 +106,14 @@ impl UnderWay {
 
     /// The next that comes to an end, and all others that have by then.
     async fn finished(&mut self) -> Option<Vec<Tried>> {
-        let mut finished = Vec::new();
-        let mut next = self.sending.join_next_with_id().await;
+        let next = self.sending.join_next_with_id().await;
         next.as_ref()?;
+        Some(self.ended(next))
+    }
+
+    /// One that has come to its end, and all others that have.
+    fn ended(&mut self, mut next: Option<Result<(Id, Tried), JoinError>>) -> Vec<Tried> {
+        let mut finished = Vec::new();
         while let Some(ended) = next {
             match ended {
                 Ok((id, tried)) => {
@@ -121,13 +127,15 @@ impl UnderWay {
             }
             next = self.sending.try_join_next_with_id();
         }
-        Some(finished)
+        finished
     }
 
-    /// Breaks off what has not come to an end.
-    fn abandon(mut self) -> Vec<Tried> {
+    /// Breaks off what has not come to its end; what has is the first.
+    fn abandon(mut self) -> (Vec<Tried>, Vec<Tried>) {
+        let next = self.sending.try_join_next_with_id();
+        let finished = self.ended(next);
         self.sending.abort_all();
-        self.leased.drain().map(|(_, leased)| broken_off(leased)).collect()
+        (finished, self.leased.drain().map(|(_, leased)| broken_off(leased)).collect())
     }
 }
 
@@ -177,16 +185,22 @@ impl Worker {
                 () = tokio::time::sleep(wait) => {}
             }
         }
-        let finish = async {
-            while let Some(finished) = under_way.finished().await {
-                self.record(finished).await;
+        let grace = tokio::time::sleep(self.settings.grace);
+        tokio::pin!(grace);
+        loop {
+            // What has come to its end is stored, however little of the time is left.
+            let finished = tokio::select! {
+                finished = under_way.finished() => finished,
+                () = &mut grace => break,
+            };
+            match finished {
+                Some(finished) => self.record(finished).await,
+                None => return,
             }
-        };
-        if tokio::time::timeout(self.settings.grace, finish).await.is_err() {
-            let abandoned = under_way.abandon();
-            tracing::warn!(messages = abandoned.len(), "messages under way are given back");
-            self.record(abandoned).await;
         }
+        let (finished, abandoned) = under_way.abandon();
+        tracing::warn!(messages = abandoned.len(), "messages under way are given back");
+        self.record(finished.into_iter().chain(abandoned).collect()).await;
     }
 
     async fn ask_all(self: &Arc<Self>, mut stopped: watch::Receiver<bool>) {
@@ -231,9 +245,12 @@ impl Worker {
             }
         }
         let mut asking = JoinSet::new();
-        while self.ask_into(&mut asking).await? == Duration::ZERO {}
-        asking.join_all().await;
-        Ok(())
+        loop {
+            self.ask_into(&mut asking).await?;
+            if asking.join_next().await.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     fn room(&self, channel: Channel, now: Timestamp) -> Room {
@@ -286,7 +303,7 @@ impl Worker {
         if message.is_expired(now) {
             return Tried { message, lease, outcome: None };
         }
-        let outcome = match self.send(&message).await {
+        let outcome = match self.send(&message, lease).await {
             Ok(outcome) => outcome,
             Err(Unsent::Never { reason, why }) => {
                 let (id, channel) = (message.id(), message.record().channel.as_str());
@@ -301,11 +318,11 @@ impl Worker {
         Tried { message, lease, outcome: Some(outcome) }
     }
 
-    async fn send(&self, message: &OutboxMessage) -> Result<SendOutcome, Unsent> {
+    async fn send(&self, message: &OutboxMessage, lease: Lease) -> Result<SendOutcome, Unsent> {
         let id = message.id();
         let envelope = Envelope::open(&*self.sealer, id, &message.record().sealed)?;
         let span = self.begin_span(message, &envelope);
-        let sent = self.send_opened(message, envelope).instrument(span.clone()).await;
+        let sent = self.send_opened(message, lease, envelope).instrument(span.clone()).await;
         tell(&span, &sent);
         sent
     }
@@ -331,6 +348,7 @@ impl Worker {
     async fn send_opened(
         &self,
         message: &OutboxMessage,
+        lease: Lease,
         envelope: Envelope,
     ) -> Result<SendOutcome, Unsent> {
         let id = message.id();
@@ -341,8 +359,26 @@ impl Worker {
             return Err(Unsent::Never { reason, why: "the address is marked".to_owned() });
         }
         let (clock, locale) = (&*self.clock, envelope.locale());
+        let used_up = match (&recipient, &envelope.content) {
+            (Contact::Email(_), _) => None,
+            // Nothing is paid for nothing, and it fares no better.
+            (Contact::Phone(_), content) => {
+                let is_paid = !matches!(content, MessageContent::Nothing);
+                self.sms_used_up_until(is_paid).await?
+            }
+        };
+        if let Some(until) = used_up {
+            return Ok(SendOutcome::Postponed { until });
+        }
+        let now = clock.now();
+        if lease.expires_at <= now {
+            // The database took so long that another may have it. Given back, where none has.
+            tracing::warn!(message = %id, "the lease was over before the message was handed over");
+            return Ok(SendOutcome::Postponed { until: now });
+        }
         let timeout = self.settings.send_timeout;
-        let limits = Limits { timeout, unanswered: message.unanswered_left() };
+        let channel = message.record().channel.as_str();
+        let limits = Limits { channel, timeout, unanswered: message.unanswered_left() };
         let outcome = match (recipient, envelope.content) {
             (Contact::Email(_), MessageContent::Nothing) => self.email.imitate(clock).await,
             (Contact::Phone(_), MessageContent::Nothing) => self.sms.imitate(clock).await,
@@ -351,9 +387,6 @@ impl Worker {
                 self.email.send(clock, limits, &OutgoingEmail { id, to, content }).await
             }
             (Contact::Phone(to), content) => {
-                if let Some(until) = self.sms_used_up_until().await? {
-                    return Ok(SendOutcome::Postponed { until });
-                }
                 let text = self.renderer.sms(&content, locale)?;
                 self.sms.send(clock, limits, &OutgoingSms { id, to, text, content }).await
             }
@@ -361,16 +394,19 @@ impl Worker {
         Ok(outcome)
     }
 
-    /// Counts a short message against the day's, and says until when there are none where they are
-    /// used up. A second try is a second message to whoever pays.
-    async fn sms_used_up_until(&self) -> Result<Option<Timestamp>, StoreError> {
+    /// Says until when there are no short messages where those of the day are used up; one that is paid
+    /// counts. A second try is a second message to whoever pays.
+    async fn sms_used_up_until(&self, is_paid: bool) -> Result<Option<Timestamp>, StoreError> {
         let Some(limit) = self.settings.sms_daily_limit else { return Ok(None) };
         let now = self.clock.now();
         let all = self.secrets.hash(HashContext::ContactSends, &[b"every short message", b"day"]);
         let mut work = self.store.begin().await?;
         let window_end = now.plus(VerificationPolicy::CONTACT_WINDOW);
         let allowance = work.count_contact_send(&all, limit, window_end, now).await?;
-        work.commit().await?;
+        if is_paid {
+            work.commit().await?;
+            count_decision("sms_daily", allowance == SendAllowance::Allowed);
+        }
         Ok(match allowance {
             SendAllowance::Allowed => None,
             SendAllowance::Refused { retry_at } => {
@@ -447,8 +483,7 @@ fn log(message: &OutboxMessage) {
     let (id, channel, tries) = (record.id, record.channel.as_str(), record.tries);
     let status = record.status.as_str();
     let reason = record.reason.map(DeliveryReason::as_str);
-    let sender = record.sender.clone().unwrap_or_else(|| "none".to_owned());
-    metrics::counter!("mapae_sends_total", "channel" => channel, "sender" => sender, "outcome" => status)
+    metrics::counter!("mapae_messages_total", "channel" => channel, "status" => status)
         .increment(1);
     tracing::info!(message = %id, channel, status, reason, tries, sender = record.sender, "message tried");
 }

@@ -204,6 +204,12 @@ impl Application {
         let user = work.user(concerned.id).await?;
         let user = user.filter(|user| user.is_active() && ConcernedUser::of(user) == concerned);
         let Some(user) = user else { return Ok(ContactChange::AccountChanged) };
+        // One that was begun later counts. This one was not cancelled then, because it was held: by a
+        // wrong answer, perhaps.
+        let others = work.verifications_of_user(user.id()).await?;
+        if others.iter().any(|other| is_begun_after(other, verification)) {
+            return Ok(ContactChange::AccountChanged);
+        }
         if work.user_by_contact(&record.contact).await?.is_some() {
             return Ok(ContactChange::ContactTaken);
         }
@@ -388,4 +394,13 @@ impl Application {
         tracing::warn!(user = %user.id(), "contact restored");
         Ok(())
     }
+}
+
+/// Whether another change of the same contact was begun after this one, whatever became of it.
+fn is_begun_after(other: &Verification, this: &Verification) -> bool {
+    let (other, this) = (other.record(), this.record());
+    let is_alike = other.purpose == Purpose::ContactChange
+        && other.user.as_ref().map(|user| user.id) == this.user.as_ref().map(|user| user.id)
+        && other.contact.channel() == this.contact.channel();
+    is_alike && other.id != this.id && other.created_at > this.created_at
 }

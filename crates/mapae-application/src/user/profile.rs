@@ -109,7 +109,9 @@ impl Application {
                     .map_err(|LastWayIn| ChangeProfileError::LastWayIn)?;
                 // Nobody keeps more names from others than they have days to change them in.
                 let named = format!("usernames of {}", user.id());
-                if let Err(exhausted) = self.count_sends(&mut *work, &named, now).await? {
+                if let Err(exhausted) =
+                    self.count_against("usernames", &mut *work, &named, now).await?
+                {
                     let retry_at = exhausted.retry_at;
                     return Err(ChangeProfileError::TooOften { retry_at });
                 }

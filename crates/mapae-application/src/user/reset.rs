@@ -165,7 +165,9 @@ impl Application {
             }
         }
         // What was typed is counted, be there an account or not.
-        if let Err(exhausted) = self.count_sends(&mut *work, name.as_typed(), now).await? {
+        if let Err(exhausted) =
+            self.count_against("password_resets", &mut *work, name.as_typed(), now).await?
+        {
             let retry_at = exhausted.retry_at;
             return Err(RequestResetError::ContactSendsExhausted { retry_at });
         }

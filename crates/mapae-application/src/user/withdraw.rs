@@ -30,7 +30,9 @@ impl Application {
     /// [`WithdrawError`]; nothing has changed then.
     pub async fn withdraw(&self, caller: &Authenticated) -> Result<(), WithdrawError> {
         until_settled!(self.try_withdraw(caller).await)?;
-        self.purge_after_erasure().await;
+        if self.settings.withdrawal_grace.is_zero() {
+            self.purge_after_erasure().await;
+        }
         Ok(())
     }
 

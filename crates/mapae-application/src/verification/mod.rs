@@ -41,6 +41,12 @@ pub(crate) struct DrawnChallenge {
     link: Option<LinkKey>,
 }
 
+/// Tells operators what a limit decided.
+pub(crate) fn count_decision(limit: &'static str, is_allowed: bool) {
+    let decision = if is_allowed { "allowed" } else { "refused" };
+    metrics::counter!("mapae_limits_total", "limit" => limit, "decision" => decision).increment(1);
+}
+
 impl Application {
     /// Draws a code, and a link key where messages of that kind carry one.
     pub(crate) fn draw_challenge(
@@ -91,26 +97,25 @@ impl Application {
         contact: &Contact,
         now: Timestamp,
     ) -> Result<Result<(), ContactSendsExhausted>, StoreError> {
-        self.count_sends(work, contact.as_str(), now).await
+        self.count_against("contact_sends", work, contact.as_str(), now).await
     }
 
-    /// Counts a message to whatever was named against its day's messages.
-    pub(crate) async fn count_sends(
+    /// Counts what a limit is for against the day's of whatever was named.
+    pub(crate) async fn count_against(
         &self,
+        limit: &'static str,
         work: &mut dyn UnitOfWork,
         named: &str,
         now: Timestamp,
     ) -> Result<Result<(), ContactSendsExhausted>, StoreError> {
         let key = self.ports.secrets.hash(HashContext::ContactSends, &[named.as_bytes()]);
-        let limit = self.settings.verification.contact_sends;
+        let most = self.settings.verification.contact_sends;
         let window_end = now.plus(VerificationPolicy::CONTACT_WINDOW);
-        let counted = match work.count_contact_send(&key, limit, window_end, now).await? {
+        let counted = match work.count_contact_send(&key, most, window_end, now).await? {
             SendAllowance::Allowed => Ok(()),
             SendAllowance::Refused { retry_at } => Err(ContactSendsExhausted { retry_at }),
         };
-        let decision = if counted.is_ok() { "allowed" } else { "refused" };
-        metrics::counter!("mapae_limits_total", "limit" => "contact_sends", "decision" => decision)
-            .increment(1);
+        count_decision(limit, counted.is_ok());
         Ok(counted)
     }
 

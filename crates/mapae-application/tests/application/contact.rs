@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use mapae_application::Settings;
+use mapae_application::ports::Store as _;
 use mapae_application::registration::Register;
 use mapae_application::retention::{Retention, RetentionSettings};
 use mapae_application::session::{Authenticated, LogIn, TokenPair};
 use mapae_application::user::{ChangeContact, ContactError, UndoContactError};
 use mapae_application::verification::{ProveError, VerificationView};
 use mapae_domain::session::SessionClient;
-use mapae_domain::verification::ProofRefused;
-use mapae_domain::{Channel, Contact, RegistrationPolicy};
+use mapae_domain::verification::{ProofRefused, VerificationRecord};
+use mapae_domain::{Channel, Contact, RegistrationPolicy, Verification};
 use mapae_testkit::fake::link_key_in;
 use zeroize::Zeroizing;
 
@@ -308,4 +309,33 @@ async fn a_change_asks_for_a_recent_log_in_and_comes_to_nothing_once_the_account
     let late = world.application.remove_contact(&me, id).await;
     assert!(matches!(late, Err(ContactError::ReauthenticationRequired)));
     assert!(me.user.has_verified(Channel::Email));
+}
+
+/// A later change cancels an earlier one, but one that is held just then: by a wrong answer, perhaps.
+#[tokio::test]
+async fn a_change_that_another_followed_is_refused_though_it_was_not_cancelled() {
+    let world = World::new();
+    world.user(OLD).await;
+    let caller = caller(&world, OLD).await;
+    let mistyped = begin(&world, &caller, THIRD).await.unwrap_or_else(|error| panic!("{error}"));
+    let code = world.code_to(&email(THIRD)).await;
+    let held = world.store.read().await.expect("a view").verification(mistyped.id).await;
+    let held = held.expect("an answer").expect("it is there").record().clone();
+    for is_proved in [false, true] {
+        world.wait(60);
+        let meant = begin(&world, &caller, NEW).await.unwrap_or_else(|error| panic!("{error}"));
+        if is_proved {
+            let code = world.code_to(&email(NEW)).await;
+            world.check(meant.id, &code).await.unwrap_or_else(|error| panic!("{error}"));
+        }
+        let mut work = world.store.begin().await.expect("a unit of work");
+        let cancelled = work.lock_verification(held.id).await.expect("an answer").expect("one");
+        let version = cancelled.record().version + 1;
+        let as_it_was = Verification::from_record(VerificationRecord { version, ..held.clone() });
+        work.update_verification(&as_it_was).await.expect("as it was");
+        work.commit().await.expect("a commit");
+        let refused = world.check(mistyped.id, &code).await;
+        let why = refused.map(drop).expect_err("another counts");
+        assert!(matches!(why, ProveError::Refused(ProofRefused::Cancelled)), "{why}");
+    }
 }

@@ -125,6 +125,24 @@ impl World {
         }
     }
 
+    /// A worker like the one there is, whose mail goes by this sender alone.
+    fn worker_by(&self, email: Arc<dyn EmailSender>) -> Worker {
+        let worker = &self.worker;
+        Worker {
+            store: Arc::clone(&worker.store),
+            clock: Arc::clone(&worker.clock),
+            rng: Arc::clone(&worker.rng),
+            sealer: Arc::clone(&worker.sealer),
+            secrets: Arc::clone(&worker.secrets),
+            renderer: Arc::clone(&worker.renderer),
+            email: Route::new(vec![("first", email)]),
+            sms: Route::new(Vec::new()),
+            bell: worker.bell.clone(),
+            traces: Arc::clone(&worker.traces),
+            settings: worker.settings.clone(),
+        }
+    }
+
     /// The same installation under other rules.
     fn with_settings(&self, settings: Settings) -> Application {
         Application::new(self.ports.clone(), settings, self.worker.bell.clone())

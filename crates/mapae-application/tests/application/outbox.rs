@@ -1,21 +1,26 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mapae_application::outbox::{Route, Worker};
+use mapae_application::Settings;
+use mapae_application::outbox::Worker;
+use mapae_application::ports::store::OutboxFilter;
 use mapae_application::ports::{
-    DeliveryEvent, EmailSender, OutgoingEmail, SendError, SendReceipt, Store as _,
+    DeliveryEvent, EmailSender, HashContext, OutgoingEmail, SecretHasher, SendError, SendReceipt,
+    Store as _,
 };
+use mapae_application::registration::Register;
 use mapae_application::verification::VerificationView;
 use mapae_domain::outbox::DeliveryReport;
 use mapae_domain::{
     Channel, Deliverability, Delivery, DeliveryReason, DeliveryStatus, EmailAddress, MessageId,
-    VerificationId,
+    RegistrationPolicy, VerificationId,
 };
 
-use mapae_testkit::fake::{MemoryStore, RecordingEmailSender};
+use mapae_testkit::fake::{MemoryStore, RecordingEmailSender, SetClock};
 
-use crate::{World, email, phone};
+use crate::{World, by_email, email, phone};
 
 impl World {
     async fn delivery(&self, id: VerificationId) -> Delivery {
@@ -299,6 +304,134 @@ async fn once_the_short_messages_of_the_day_are_used_up_no_provider_is_called() 
     assert_eq!(world.texts.calls(), 4, "the day after");
 }
 
+/// Whoever has an account is not known by what becomes of a message that is not sent.
+#[tokio::test]
+async fn a_message_that_is_none_waits_for_another_day_as_one_that_is_paid_for() {
+    let registration =
+        RegistrationPolicy { require_phone: true, require_email: false, ..Default::default() };
+    let mut world = World::with(Settings { registration, ..Default::default() });
+    let holder = phone("010-4000-0001");
+    let sign_up =
+        Register { email: None, phone: Some("010-4000-0001".to_owned()), ..by_email("x") };
+    let begun = world.register(sign_up).await.expect("a sign-up");
+    let code = world.code_to(&holder).await;
+    world.check(begun.verifications[0].id, &code).await.expect("the right code");
+    world.deliver().await;
+    let worker = Arc::get_mut(&mut world.worker).expect("nobody else has it");
+    worker.settings.sms_daily_limit = Some(1);
+    world.wait(60);
+    world.begin("own", &phone("010-4000-0002")).await;
+    world.deliver().await;
+    let mut seen = Vec::new();
+    for contact in [&holder, &phone("010-4000-0003")] {
+        let begun = world.begin("login", contact).await;
+        world.deliver().await;
+        let waiting = world.status(begun.id).await;
+        world.wait(3_600);
+        world.deliver().await;
+        seen.push((waiting, world.status(begun.id).await));
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0].0, DeliveryStatus::Expired, "a code is worth nothing by then");
+    // What was none has not counted.
+    world.wait(86_400);
+    world.begin("own", &phone("010-4000-0004")).await;
+    let before = world.texts.calls();
+    world.deliver().await;
+    assert_eq!(world.texts.calls(), before + 1);
+}
+
+/// Takes whatever comes under a name, and says how many ask about it at once.
+struct Asked {
+    provider_id: String,
+    now: AtomicUsize,
+    most: AtomicUsize,
+    all: AtomicUsize,
+}
+
+#[async_trait]
+impl EmailSender for Asked {
+    async fn send(&self, _: &OutgoingEmail) -> Result<SendReceipt, SendError> {
+        Ok(SendReceipt { provider_id: Some(self.provider_id.clone()), ask: true })
+    }
+
+    async fn outcome(&self, _: &str) -> Result<Option<DeliveryReport>, SendError> {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        self.all.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        Ok(Some(DeliveryReport::Delivered))
+    }
+}
+
+impl Asked {
+    fn by_the_name(provider_id: String) -> Arc<Self> {
+        let (now, most, all) = <(AtomicUsize, AtomicUsize, AtomicUsize)>::default();
+        Arc::new(Self { provider_id, now, most, all })
+    }
+}
+
+#[tokio::test]
+async fn however_many_are_to_be_asked_about_a_provider_is_asked_a_few_times_at_once() {
+    let world = World::new();
+    let sender = Asked::by_the_name("name".to_owned());
+    let worker = Arc::new(world.worker_by(sender.clone()));
+    for nth in 0..100 {
+        world.mail_to(&format!("minji{nth}@example.com")).await;
+    }
+    worker.run_once().await.expect("the outbox");
+    world.wait(60);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let worker = Arc::into_inner(worker).expect("nobody else has it");
+    let running = tokio::spawn(worker.run(async { drop(stopped.await) }));
+    while sender.all.load(Ordering::SeqCst) < 100 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    drop(stop);
+    running.await.expect("an end");
+    assert_eq!(sender.most.load(Ordering::SeqCst), 16);
+}
+
+#[tokio::test]
+async fn a_providers_name_that_is_longer_than_is_kept_costs_the_name_and_not_the_outcome() {
+    let world = World::new();
+    let sender = Asked::by_the_name("n".repeat(256));
+    let worker = Arc::new(world.worker_by(sender.clone()));
+    let begun = world.mail_to("minji@example.com").await;
+    worker.run_once().await.expect("the outbox");
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent);
+    let filter = OutboxFilter { statuses: vec![DeliveryStatus::Sent], before: None, limit: 1 };
+    let kept = world.store.read().await.expect("a view").messages(&filter).await;
+    assert_eq!(kept.expect("an answer")[0].record().provider_id, None);
+}
+
+/// Hashes as slowly as a database that makes everybody wait.
+struct Slow(Arc<dyn SecretHasher>, SetClock);
+
+impl SecretHasher for Slow {
+    fn hash(&self, context: HashContext, parts: &[&[u8]]) -> mapae_domain::SecretHash {
+        self.1.advance(Duration::from_secs(120));
+        self.0.hash(context, parts)
+    }
+}
+
+#[tokio::test]
+async fn what_is_under_a_lease_no_longer_is_not_handed_over() {
+    let world = World::new();
+    let begun = world.mail_to("minji@example.com").await;
+    let slow = Arc::new(Slow(Arc::clone(&world.worker.secrets), world.clock.clone()));
+    let worker = world.worker_by(Arc::new(world.emails.clone()));
+    let worker = Arc::new(Worker { secrets: slow, ..worker });
+    worker.run_once().await.expect("the outbox");
+    assert_eq!(world.emails.calls(), 0, "another may have it by then");
+    // It was given back, and whoever is quick enough sends it.
+    world.wait(5);
+    world.deliver().await;
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent);
+    assert_eq!(world.emails.calls(), 1);
+}
+
 /// The message of a verification.
 async fn message_of(world: &World) -> MessageId {
     world.emails.sent().last().expect("a mail").id
@@ -509,6 +642,34 @@ async fn a_worker_that_stops_gives_back_what_it_could_not_finish() {
     assert_eq!(seen.delivery.status, DeliveryStatus::Queued);
 }
 
+/// Takes a mail when little is left of the time that a stop gives, while the database goes away.
+struct Late(Outage);
+
+#[async_trait]
+impl EmailSender for Late {
+    async fn send(&self, email: &OutgoingEmail) -> Result<SendReceipt, SendError> {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        self.0.send(email).await
+    }
+}
+
+#[tokio::test]
+async fn what_a_worker_knows_when_it_stops_is_stored_however_little_time_is_left() {
+    let world = World::new();
+    let begun = world.mail_to("minji@example.com").await;
+    let (emails, store) = (world.emails.clone(), world.store.clone());
+    let late = Late(Outage { emails, store, is_answer_lost: false });
+    let mut worker = world.worker_by(Arc::new(late));
+    worker.settings.grace = Duration::from_millis(120);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(worker.run(async { drop(stopped.await) }));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    drop(stop);
+    running.await.expect("an end");
+    assert_eq!(world.emails.calls(), 1);
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent);
+}
+
 /// Takes a mail, while the database goes away for as many commits.
 struct Outage {
     emails: RecordingEmailSender,
@@ -536,20 +697,7 @@ async fn what_was_sent_while_the_database_was_away_for_a_moment_is_sent_once() {
         let world = World::new();
         let (emails, store) = (world.emails.clone(), world.store.clone());
         let outage: Arc<dyn EmailSender> = Arc::new(Outage { emails, store, is_answer_lost });
-        let worker = &world.worker;
-        let worker = Arc::new(Worker {
-            store: Arc::clone(&worker.store),
-            clock: Arc::clone(&worker.clock),
-            rng: Arc::clone(&worker.rng),
-            sealer: Arc::clone(&worker.sealer),
-            secrets: Arc::clone(&worker.secrets),
-            renderer: Arc::clone(&worker.renderer),
-            email: Route::new(vec![("first", outage)]),
-            sms: Route::new(Vec::new()),
-            bell: worker.bell.clone(),
-            traces: Arc::clone(&worker.traces),
-            settings: worker.settings.clone(),
-        });
+        let worker = Arc::new(world.worker_by(outage));
         let begun = world.mail_to("minji@example.com").await;
         worker.run_once().await.expect("the outbox");
         assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent, "{is_answer_lost}");

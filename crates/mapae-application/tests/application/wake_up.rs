@@ -2,14 +2,13 @@ use std::future::{pending, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mapae_application::outbox::{Bell, Relay, Route, Worker};
-use mapae_application::ports::EmailSender;
+use mapae_application::outbox::{Bell, Relay, Worker};
 use mapae_application::registration::Register;
 use mapae_domain::Channel;
 use mapae_testkit::fake::{MemoryWakeUps, RecordingEmailSender, link_key_in};
 use tokio::task::JoinSet;
 
-use crate::{World, by_email, consent, email};
+use crate::{World, begin, by_email, consent, email};
 
 /// Far more than anything here should take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,23 +34,9 @@ impl Apart {
             let relay = Relay { bell, wake_ups, rng, listens };
             running.spawn(relay.run(pending()));
         }
-        let here = &world.worker;
-        let mut settings = here.settings.clone();
-        settings.poll = Duration::from_secs(3_600);
-        let emails: Arc<dyn EmailSender> = Arc::new(world.emails.clone());
-        let worker = Worker {
-            store: Arc::clone(&here.store),
-            clock: Arc::clone(&here.clock),
-            rng: Arc::clone(&here.rng),
-            sealer: Arc::clone(&here.sealer),
-            secrets: Arc::clone(&here.secrets),
-            renderer: Arc::clone(&here.renderer),
-            email: Route::new(vec![("first", emails)]),
-            sms: Route::new(Vec::new()),
-            bell: other,
-            traces: Arc::clone(&here.traces),
-            settings,
-        };
+        let worker = world.worker_by(Arc::new(world.emails.clone()));
+        let mut worker = Worker { bell: other, ..worker };
+        worker.settings.poll = Duration::from_secs(3_600);
         running.spawn(worker.run(pending()));
         Self { world, wake_ups, _running: running }
     }
@@ -65,6 +50,24 @@ async fn sent(emails: &RecordingEmailSender, messages: usize) {
     };
     let sent = tokio::time::timeout(PATIENCE, sent).await;
     assert!(sent.is_ok(), "{} of {messages} were sent", emails.sent().len());
+}
+
+/// It may have been stored, and its message would wait until somebody looks.
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_wakes_others_all_the_same() {
+    let (world, wake_ups) = (World::new(), MemoryWakeUps::new());
+    let relay = Relay {
+        bell: world.worker.bell.clone(),
+        wake_ups: Arc::new(wake_ups.clone()),
+        rng: Arc::clone(&world.worker.rng),
+        listens: false,
+    };
+    world.store.lose_next_commit_answer();
+    let contact = email("minji@example.com");
+    let begun = world.application.begin_verification(begin("own", &contact)).await;
+    assert!(begun.is_err(), "an answer");
+    relay.run(ready(())).await;
+    assert_eq!(wake_ups.calls(), Channel::ALL.len());
 }
 
 #[tokio::test]

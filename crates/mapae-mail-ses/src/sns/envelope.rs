@@ -103,12 +103,23 @@ pub(super) fn is_of_sns(url: &str) -> bool {
     let Some(host) = url.host_str() else { return false };
     let host = host.strip_suffix(".cn").unwrap_or(host);
     let region = host.strip_prefix("sns.").and_then(|rest| rest.strip_suffix(".amazonaws.com"));
-    let is_region = region.is_some_and(|region| {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        region.len() >= 3 && region.bytes().all(allowed)
-    });
+    let is_region = region.is_some_and(is_region);
     let bare = url.port().is_none() && url.username().is_empty() && url.password().is_none();
     url.scheme() == "https" && is_region && bare
+}
+
+/// Whether it has the form of a region: `ap-northeast-2`, `us-gov-west-1`. Other services have names that
+/// end alike: `sns.s3-us-west-2.amazonaws.com` is somebody's bucket.
+fn is_region(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('-').collect();
+    let [area, places @ .., number] = parts.as_slice() else { return false };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    area.len() == 2
+        && is_word(area)
+        && !places.is_empty()
+        && places.iter().all(|place| is_word(place))
+        && number.len() == 1
+        && number.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -120,6 +131,7 @@ mod tests {
         for url in [
             "https://sns.ap-northeast-2.amazonaws.com/SimpleNotificationService-x.pem",
             "https://sns.cn-north-1.amazonaws.com.cn/x.pem",
+            "https://sns.us-gov-west-1.amazonaws.com/x.pem",
             "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=x",
         ] {
             assert!(is_of_sns(url), "{url}");
@@ -135,6 +147,10 @@ mod tests {
             "https://sns.us.evil.amazonaws.com/x.pem",
             "https://sns..amazonaws.com/x.pem",
             "https://s3.us-east-1.amazonaws.com/x.pem",
+            // Buckets that somebody has called so.
+            "https://sns.s3-us-west-2.amazonaws.com/x.pem",
+            "https://sns.s3-accelerate.amazonaws.com/x.pem",
+            "https://sns.s3.amazonaws.com/x.pem",
             "https://127.0.0.1/x.pem",
             "file:///etc/passwd",
             "",

@@ -1,11 +1,13 @@
 //! The schema, brought to this release's by one process at a time.
 
-use mapae_migrations::{Migrator, MigratorTrait as _};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
+use std::time::Duration;
+
+use mapae_migrations::{Migrator, MigratorTrait as _, applied};
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, Statement};
 
 use super::server::mariadb_limits;
 use super::{ConnectError, SeaOrmStore};
-use crate::error::store_error;
+use crate::error::{store_error, waited_in_vain};
 use crate::transaction::bounded;
 
 /// The number that processes agree on for the lock of PostgreSQL: any that nobody else uses.
@@ -13,6 +15,10 @@ const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(7305214406912083041)";
 /// The lock of MariaDB is the server's, and so named after the database; a minute is waited for it.
 const MARIADB_LOCK: &str = "SELECT GET_LOCK(LEFT(CONCAT('mapae:', DATABASE()), 64), 60)";
 const MARIADB_UNLOCK: &str = "SELECT RELEASE_LOCK(LEFT(CONCAT('mapae:', DATABASE()), 64))";
+
+/// How often a step waits for a table that others use, and how long others have it between.
+const TRIES: u32 = 15;
+const PAUSE: Duration = Duration::from_secs(2);
 
 fn failed(error: DbErr) -> ConnectError {
     ConnectError::Migration(store_error(error))
@@ -26,10 +32,24 @@ impl SeaOrmStore {
     /// nothing behind; on MariaDB it is done again.
     ///
     /// # Errors
-    /// [`ConnectError::FromTheFuture`], [`ConnectError::Locked`] or [`ConnectError::Migration`].
+    /// [`ConnectError::FromTheFuture`], [`ConnectError::Locked`], [`ConnectError::InUse`] or
+    /// [`ConnectError::Migration`].
     pub async fn migrate(&self) -> Result<usize, ConnectError> {
+        for _ in 1..TRIES {
+            match self.try_migrate().await {
+                Err(ConnectError::InUse) => tokio::time::sleep(PAUSE).await,
+                ended => return ended,
+            }
+        }
+        self.try_migrate().await
+    }
+
+    async fn try_migrate(&self) -> Result<usize, ConnectError> {
         let work = self.begin_alone().await?;
-        let migrated = apply_missing(&work).await;
+        let migrated = match self.hurry(&work).await {
+            Ok(()) => apply_missing(&work).await,
+            Err(error) => Err(failed(error)),
+        };
         let unlocked = self.leave_alone(&work).await;
         let missing = migrated?;
         unlocked?;
@@ -60,6 +80,17 @@ impl SeaOrmStore {
         Ok(work)
     }
 
+    /// Has a step wait for a table that others use no longer than for a moment: whoever comes after
+    /// it would wait behind it.
+    async fn hurry(&self, work: &DatabaseTransaction) -> Result<(), DbErr> {
+        let sql = match self.backend() {
+            DbBackend::Postgres => "SET LOCAL lock_timeout = '2s'",
+            DbBackend::MySql => "SET SESSION lock_wait_timeout = 2",
+            _ => return Ok(()),
+        };
+        work.execute_unprepared(sql).await.map(drop)
+    }
+
     /// Lets go of the lock of the schema, before the transaction ends.
     pub(crate) async fn leave_alone(&self, work: &DatabaseTransaction) -> Result<(), ConnectError> {
         if self.backend() == DbBackend::MySql {
@@ -71,35 +102,31 @@ impl SeaOrmStore {
         Ok(())
     }
 
-    /// How many steps of the schema are missing. Changes nothing of it.
+    /// How many steps of the schema are missing. Changes nothing of it, and needs no right to.
     ///
     /// # Errors
-    /// [`ConnectError::Migration`] where that cannot be read.
+    /// [`ConnectError::FromTheFuture`], or [`ConnectError::Migration`] where that cannot be read.
     pub async fn pending(&self) -> Result<usize, ConnectError> {
         let store = self.clone();
-        let pending = async move {
-            let view = store.begin_reading().await?;
-            Ok(Migrator::get_pending_migrations_read_only(&view).await?.len())
-        };
-        bounded(&self.patience, pending).await.map_err(failed)
+        let applied = async move { applied(&store.begin_reading().await?).await };
+        let applied = bounded(&self.patience, applied).await.map_err(failed)?;
+        missing(&applied)
     }
 
-    /// Sees that the schema is this release's, and changes nothing.
+    /// How many steps the schema of this release has: as many are missing of a new database.
+    pub fn steps() -> usize {
+        Migrator::migrations().len()
+    }
+
+    /// Sees that the schema is this release's. Changes nothing of it, and needs no right to.
     ///
     /// # Errors
     /// [`ConnectError::FromTheFuture`], [`ConnectError::FromThePast`], or
     /// [`ConnectError::Migration`] where that cannot be read.
     pub async fn check_schema(&self) -> Result<(), ConnectError> {
         match self.pending().await? {
-            0 => {}
-            missing => return Err(ConnectError::FromThePast(missing)),
-        }
-        let store = self.clone();
-        // In a transaction that is taken back, because to look may make the table of what was done.
-        let unknown = async move { first_unknown(&store.begin_writing().await?).await };
-        match bounded(&self.patience, unknown).await.map_err(failed)? {
-            Some(step) => Err(ConnectError::FromTheFuture(step)),
-            None => Ok(()),
+            0 => Ok(()),
+            missing => Err(ConnectError::FromThePast(missing)),
         }
     }
 
@@ -125,22 +152,24 @@ async fn lock_mariadb(work: &DatabaseTransaction) -> Result<(), ConnectError> {
     }
 }
 
-/// A step that was applied and that this release does not know.
-async fn first_unknown<C: ConnectionTrait>(connection: &C) -> Result<Option<String>, DbErr> {
+/// How many of this release's steps are not among those that were applied.
+fn missing(applied: &[String]) -> Result<usize, ConnectError> {
     let known = Migrator::migrations();
-    let applied = Migrator::get_migration_models(connection).await?;
-    let is_unknown = |version: &str| known.iter().all(|known| known.name() != version);
-    Ok(applied.into_iter().map(|step| step.version).find(|version| is_unknown(version)))
+    let is_known = |step: &String| known.iter().any(|known| known.name() == step);
+    match applied.iter().find(|step| !is_known(step)) {
+        Some(unknown) => Err(ConnectError::FromTheFuture(unknown.clone())),
+        None => Ok(known.len() - applied.len()),
+    }
 }
 
 async fn apply_missing(work: &DatabaseTransaction) -> Result<usize, ConnectError> {
-    Migrator::install(work).await.map_err(failed)?;
-    if let Some(step) = first_unknown(work).await.map_err(failed)? {
-        return Err(ConnectError::FromTheFuture(step));
-    }
-    let missing = Migrator::get_pending_migrations(work).await.map_err(failed)?.len();
+    let missing = missing(&applied(work).await.map_err(failed)?)?;
     if missing > 0 {
-        Migrator::up(work, None).await.map_err(failed)?;
+        Migrator::up(work, None).await.map_err(in_use_or_failed)?;
     }
     Ok(missing)
+}
+
+fn in_use_or_failed(error: DbErr) -> ConnectError {
+    if waited_in_vain(&error) { ConnectError::InUse } else { failed(error) }
 }

@@ -91,6 +91,12 @@ pub enum ConnectError {
     /// Another process has been changing the schema for too long.
     #[error("another process has been changing the database's schema for too long")]
     Locked,
+    /// Somebody has been using a table that a step of the schema changes, a backup perhaps, for too long.
+    #[error(
+        "a table that the schema's next step changes has been in use for too long: \
+         try again when nobody exports or dumps the database"
+    )]
+    InUse,
     /// A step of the schema failed. It is done again by the next attempt.
     #[error("the database cannot be brought to this release's schema")]
     Migration(#[source] StoreError),
@@ -189,20 +195,21 @@ impl SeaOrmStore {
 
     /// Tells the recorder of metrics how many connections there are, and how many of them are idle.
     pub fn record_connections(&self) {
-        let (size, idle) = match self.backend() {
+        let (size, idle, most) = match self.backend() {
             DbBackend::Postgres => {
                 let pool = self.readers.get_postgres_connection_pool();
-                (pool.size(), pool.num_idle())
+                (pool.size(), pool.num_idle(), pool.options().get_max_connections())
             }
             DbBackend::MySql => {
                 let pool = self.readers.get_mysql_connection_pool();
-                (pool.size(), pool.num_idle())
+                (pool.size(), pool.num_idle(), pool.options().get_max_connections())
             }
             _ => {
                 let pool = self.readers.get_sqlite_connection_pool();
-                (pool.size(), pool.num_idle())
+                (pool.size(), pool.num_idle(), pool.options().get_max_connections())
             }
         };
+        metrics::gauge!("mapae_database_connections_max").set(f64::from(most));
         let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(size);
         metrics::gauge!("mapae_database_connections", "state" => "idle").set(f64::from(idle));
         metrics::gauge!("mapae_database_connections", "state" => "in_use")
@@ -243,7 +250,7 @@ impl SeaOrmStore {
     }
 
     /// Begins a transaction that writes. On SQLite nobody else writes meanwhile.
-    async fn begin_writing(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(crate) async fn begin_writing(&self) -> Result<DatabaseTransaction, DbErr> {
         let immediate =
             (self.backend() == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
         let options =
@@ -259,7 +266,11 @@ impl SeaOrmStore {
     /// writes answers, too.
     async fn can_be_written(&self) -> Result<bool, DbErr> {
         let writable = match self.backend() {
-            DbBackend::Postgres => "SELECT 1 WHERE NOT pg_is_in_recovery()",
+            // Some hosts have every session only read where the disk is nearly full.
+            DbBackend::Postgres => {
+                "SELECT 1 WHERE NOT pg_is_in_recovery() \
+                 AND current_setting('default_transaction_read_only') = 'off'"
+            }
             DbBackend::MySql => "SELECT 1 FROM DUAL WHERE @@global.read_only = 0",
             _ => {
                 self.readers.execute_unprepared("SELECT 1").await?;
@@ -315,12 +326,11 @@ impl Store for SeaOrmStore {
         // What was overwritten comes from the journal into the file, and the journal is cut to
         // nothing. Where a reader is in its midst for too long, that is no error of SQLite's but a
         // one in its answer.
-        let truncate = Statement::from_string(DbBackend::Sqlite, "PRAGMA wal_checkpoint(TRUNCATE)");
-        let answer = self.writer.query_one_raw(truncate).await.map_err(store_error)?;
-        let answer = answer.ok_or(StoreError::Corrupt("the answer to a checkpoint"))?;
-        match answer.try_get_by_index::<i32>(0).map_err(store_error)? {
-            0 => Ok(()),
-            _ => Err(StoreError::Unavailable("the journal is in use".into())),
+        let (pool, patience) = (self.writer.clone(), self.patience.answer());
+        let busy = bounded(&self.patience, async move { sqlite::truncate(&pool, patience).await });
+        match busy.await.map_err(store_error)? {
+            false => Ok(()),
+            true => Err(StoreError::Unavailable("the journal is in use".into())),
         }
     }
 

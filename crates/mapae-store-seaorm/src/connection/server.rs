@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use sqlx::pool::PoolOptions;
 use sqlx::{Executor as _, MySqlConnection, PgConnection};
 use tokio::time::{sleep, timeout};
@@ -17,6 +17,8 @@ use crate::transaction::Patience;
 const IDLE: Duration = Duration::from_secs(10 * 60);
 const OLDEST: Duration = Duration::from_secs(30 * 60);
 
+/// What PostgreSQL knows our connections by.
+const APPLICATION: &str = "mapae";
 /// How many statements a connection remembers.
 const STATEMENTS: usize = 256;
 
@@ -53,14 +55,20 @@ pub(super) fn mariadb_limits(timeout: Duration) -> String {
     )
 }
 
-/// The same of PostgreSQL.
-fn postgres_session(timeout: Duration) -> [String; 3] {
+/// The same of PostgreSQL, for a session or only for a transaction. And a commit that is answered is on
+/// the disk, though the server's default may be to forget; one that waits for others' disks, or not, still does.
+fn postgres_session(timeout: Duration, is_local: bool) -> [String; 4] {
     let millis = before(timeout).as_millis();
     let longest = (timeout * ABANDONED_AFTER).as_millis();
+    let set = if is_local { "SET LOCAL" } else { "SET" };
     [
-        format!("SET lock_timeout = '{millis}ms'"),
-        format!("SET statement_timeout = '{longest}ms'"),
-        "SET idle_in_transaction_session_timeout = '30s'".to_owned(),
+        format!("{set} lock_timeout = '{millis}ms'"),
+        format!("{set} statement_timeout = '{longest}ms'"),
+        format!("{set} idle_in_transaction_session_timeout = '30s'"),
+        format!(
+            "SELECT set_config('synchronous_commit', 'on', {is_local}) \
+             WHERE current_setting('synchronous_commit') = 'off'"
+        ),
     ]
 }
 
@@ -84,8 +92,7 @@ fn pool_options(settings: &StoreSettings, url: String) -> ConnectOptions {
 /// have named there are forgotten, because ours bear the same names, and what else begins a connection
 /// holds for this transaction.
 pub(super) fn pooled_begin(timeout: Duration) -> String {
-    let local = postgres_session(timeout).map(|setting| setting.replacen("SET", "SET LOCAL", 1));
-    format!("DEALLOCATE ALL; {}", local.join("; "))
+    format!("DEALLOCATE ALL; {}", postgres_session(timeout, true).join("; "))
 }
 
 /// The same of one that reads what was committed when it begins: that comes first. Not by the options of
@@ -95,11 +102,28 @@ pub(super) fn pooled_view(timeout: Duration) -> String {
     format!("{view}; {}", pooled_begin(timeout))
 }
 
+/// Ends what Mapae's connections to PostgreSQL have left there that wait for a standby for longer than
+/// anybody waits for them. A commit that waits for one looks at nothing else, neither at the time nor at
+/// whether anybody is connected: each that was given up would keep its place among the server's connections,
+/// beside the one that replaced it, until there is a standby again. It is on this server's disk, and its
+/// caller was told that nobody knows.
+fn ends_lost(patience: &Patience) -> String {
+    let seconds = patience.lost_after().as_secs_f64();
+    format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE application_name = '{APPLICATION}' AND usename = current_user \
+         AND datname = current_database() AND pid <> pg_backend_pid() AND wait_event = 'SyncRep' \
+         AND state_change < now() - make_interval(secs => {seconds})"
+    )
+}
+
 /// How each connection to a server begins, and how one that is lost is replaced.
 struct Session<C: sqlx::Connection> {
     /// Where to, as soon as the driver has read it.
     options: OnceLock<C::Options>,
     settings: Vec<String>,
+    /// What has the server let go of whatever was left behind by connections that were given up.
+    ends_lost: Option<String>,
     patience: Patience,
 }
 
@@ -108,8 +132,8 @@ where
     C: sqlx::Connection,
     for<'c> &'c mut C: sqlx::Executor<'c>,
 {
-    fn new(settings: Vec<String>, patience: &Patience) -> Arc<Self> {
-        Arc::new(Self { options: OnceLock::new(), settings, patience: patience.clone() })
+    fn new(settings: Vec<String>, ends_lost: Option<String>, patience: &Patience) -> Arc<Self> {
+        Arc::new(Self { options: OnceLock::new(), settings, ends_lost, patience: patience.clone() })
     }
 
     /// Keeps where connections lead.
@@ -142,12 +166,21 @@ where
         }
     }
 
+    /// Why there is no connection, where one more try finds that out.
+    async fn why_none(&self) -> Option<sqlx::Error> {
+        let attempt = C::connect_with(self.options.get()?);
+        timeout(self.patience.answer(), attempt).await.ok()?.err()
+    }
+
     async fn another(&self) -> Option<C> {
         while !self.patience.is_over() {
             let attempt = async {
                 let options = self.options.get().ok_or(sqlx::Error::PoolClosed)?;
                 let mut connection = C::connect_with(options).await?;
                 self.begin(&mut connection).await?;
+                if let Some(ends_lost) = self.ends_lost.clone() {
+                    connection.execute(sqlx::AssertSqlSafe(ends_lost)).await?;
+                }
                 Ok::<_, sqlx::Error>(connection)
             };
             match timeout(self.patience.answer(), attempt).await {
@@ -169,17 +202,18 @@ pub(super) async fn open_postgres(
     // What a connection remembers is nobody's where another transaction gets another connection.
     let (session, statements) = match settings.transaction_pooling {
         true => (Vec::new(), 0),
-        false => (Vec::from(postgres_session(settings.timeout)), STATEMENTS),
+        false => (Vec::from(postgres_session(settings.timeout, false)), STATEMENTS),
     };
-    let session = Session::<PgConnection>::new(session, patience);
-    let way = Arc::clone(&session);
+    let session = Session::<PgConnection>::new(session, Some(ends_lost(patience)), patience);
+    let (way, begins) = (Arc::clone(&session), Arc::clone(&session));
     options
         .map_sqlx_postgres_opts(move |options| {
-            let options = options.application_name("mapae").statement_cache_capacity(statements);
+            let options =
+                options.application_name(APPLICATION).statement_cache_capacity(statements);
             way.leads_to(sqlx::ConnectOptions::disable_statement_logging(options))
         })
-        .map_sqlx_postgres_pool_opts(move |options| with_session(options, &session));
-    connect(options).await
+        .map_sqlx_postgres_pool_opts(move |options| with_session(options, &begins));
+    connect(options, &session).await
 }
 
 /// Opens a pool on MariaDB.
@@ -190,15 +224,15 @@ pub(super) async fn open_mariadb(
 ) -> Result<DatabaseConnection, ConnectError> {
     let mut options = pool_options(settings, format!("mysql://{rest}"));
     let session = Vec::from(mariadb_session(settings.timeout));
-    let session = Session::<MySqlConnection>::new(session, patience);
-    let way = Arc::clone(&session);
+    let session = Session::<MySqlConnection>::new(session, None, patience);
+    let (way, begins) = (Arc::clone(&session), Arc::clone(&session));
     options
         .map_sqlx_mysql_opts(move |options| {
             let options = options.charset("utf8mb4").statement_cache_capacity(STATEMENTS);
             way.leads_to(sqlx::ConnectOptions::disable_statement_logging(options))
         })
-        .map_sqlx_mysql_pool_opts(move |options| with_session(options, &session));
-    connect(options).await
+        .map_sqlx_mysql_pool_opts(move |options| with_session(options, &begins));
+    connect(options, &session).await
 }
 
 fn with_session<D: sqlx::Database>(
@@ -220,14 +254,34 @@ where
         })
 }
 
-async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, ConnectError> {
-    Database::connect(options).await.map_err(|error| match error {
+async fn connect<C>(
+    options: ConnectOptions,
+    session: &Session<C>,
+) -> Result<DatabaseConnection, ConnectError>
+where
+    C: sqlx::Connection,
+    for<'c> &'c mut C: sqlx::Executor<'c>,
+{
+    let mut error = match Database::connect(options).await {
+        Ok(pool) => return Ok(pool),
+        Err(error) => error,
+    };
+    // A pool tries again where it is refused, and knows only that it took too long.
+    if matches!(cause_of(&error), Some(sqlx::Error::PoolTimedOut))
+        && let Some(cause) = session.why_none().await
+    {
+        error = DbErr::Conn(RuntimeErr::SqlxError(Arc::new(cause)));
+    }
+    Err(match cause_of(&error) {
         // The URL may bear a password and is not shown.
-        sea_orm::DbErr::Conn(sea_orm::RuntimeErr::SqlxError(cause))
-            if matches!(*cause, sqlx::Error::Configuration(_)) =>
-        {
-            ConnectError::Url
-        }
-        error => ConnectError::Open(store_error(error)),
+        Some(sqlx::Error::Configuration(_)) => ConnectError::Url,
+        _ => ConnectError::Open(store_error(error)),
     })
+}
+
+fn cause_of(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(cause)) => Some(cause),
+        _ => None,
+    }
 }

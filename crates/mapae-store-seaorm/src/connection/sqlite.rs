@@ -4,12 +4,26 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::{ConnectError, Released, StoreSettings, Synchronous};
-use crate::error::store_error;
+use crate::error::{database_error, store_error};
 use crate::transaction::Patience;
+
+/// How often a file is opened that others open as well. The first of them changes its journal, and SQLite
+/// refuses those who want to at the same moment at once, however long they would wait.
+const TRIES: u32 = 50;
+
+/// Whether somebody else is at the file just now: `SQLITE_BUSY`, with what it says more exactly.
+fn is_busy(error: &DbErr) -> bool {
+    const BUSY: u32 = 5;
+    let code = database_error(error).and_then(|error| error.code());
+    code.is_some_and(|code| code.parse().is_ok_and(|code: u32| code & 0xff == BUSY))
+}
 
 /// Opens the file, and makes it where there is none: the connection that writes, and those that read.
 pub(super) async fn open(
@@ -23,8 +37,18 @@ pub(super) async fn open(
     let path = PathBuf::from(path);
     make_file(&path).map_err(|cause| ConnectError::File { path: path.clone(), cause })?;
     let open = async |connections: u32, query_only: bool| {
-        let options = connect_options(settings, patience, &path, connections, query_only);
-        Database::connect(options).await.map_err(|error| ConnectError::Open(store_error(error)))
+        let mut tries = TRIES;
+        loop {
+            let options = connect_options(settings, patience, &path, connections, query_only);
+            match Database::connect(options).await {
+                Ok(pool) => return Ok(pool),
+                Err(error) if tries > 1 && is_busy(&error) => {
+                    tries -= 1;
+                    tokio::time::sleep(settings.timeout / TRIES).await;
+                }
+                Err(error) => return Err(ConnectError::Open(store_error(error))),
+            }
+        }
     };
     let writer = open(1, false).await?;
     let readers = open(settings.readers.max(1), true).await?;
@@ -96,4 +120,25 @@ fn make_file(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made.map(drop),
     }
+}
+
+/// How long others who read are waited for, while nobody can write.
+const FOR_READERS: Duration = Duration::from_millis(250);
+
+/// Brings the journal into the file and cuts it to nothing, and says whether somebody who reads is in the
+/// way of that. `timeout` is how long the connection waits otherwise.
+pub(super) async fn truncate(
+    writer: &DatabaseConnection,
+    timeout: Duration,
+) -> Result<bool, DbErr> {
+    let failed = |error: sqlx::Error| DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)));
+    let mut connection = writer.get_sqlite_connection_pool().acquire().await.map_err(failed)?;
+    let wait = |time: Duration| {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {}", time.as_millis())))
+    };
+    wait(FOR_READERS.min(timeout)).execute(&mut *connection).await.map_err(failed)?;
+    let cut: Result<i32, _> =
+        sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await;
+    wait(timeout).execute(&mut *connection).await.map_err(failed)?;
+    Ok(cut.map_err(failed)? != 0)
 }

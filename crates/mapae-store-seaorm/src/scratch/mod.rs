@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbErr, Statement};
 
+use crate::SeaOrmStore;
+
 pub use fill::{SEED, fill, session_id};
 pub use plan::{Asked, Overheard, Plan};
 
@@ -138,6 +140,17 @@ pub async fn execute(url: &str, sql: &str) -> Result<(), DbErr> {
     let done = connection.execute_unprepared(sql).await.map(drop);
     connection.close().await?;
     done
+}
+
+/// The text that a statement gives in a unit of work of a store.
+///
+/// # Errors
+/// What the database says.
+pub async fn in_a_unit_of_work(store: &SeaOrmStore, sql: &str) -> Result<String, DbErr> {
+    let work = store.begin_writing().await?;
+    let asked = Statement::from_string(work.get_database_backend(), sql);
+    let row = work.query_one_raw(asked).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("no row".to_owned()))?.try_get_by_index(0)
 }
 
 /// The number, or the text of a number, that a statement gives.

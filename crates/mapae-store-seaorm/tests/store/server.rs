@@ -15,6 +15,7 @@ use mapae_testkit::fake::TcpProxy;
 use mapae_testkit::machine::server_of;
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement,
+    TransactionTrait as _,
 };
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -125,6 +126,10 @@ async fn up_and_down_and_up_again(variable: &str, tables: &str) {
         Err(ConnectError::FromTheFuture(step)) => assert_eq!(step, "m2099_later"),
         other => panic!("{other:?}"),
     }
+    match store.check_schema().await {
+        Err(ConnectError::FromTheFuture(step)) => assert_eq!(step, "m2099_later"),
+        other => panic!("{other:?}"),
+    }
     look.close().await.expect("an end");
 }
 
@@ -140,6 +145,139 @@ async fn the_schema_of_mariadb_goes_up_and_down_and_up_again() {
     let tables = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables \
                   WHERE table_schema = DATABASE() AND table_name <> 'seaql_migrations' ORDER BY 1";
     up_and_down_and_up_again(MARIADB, tables).await;
+}
+
+/// What a role's defaults are worth, straight and behind a pooler.
+#[tokio::test]
+async fn what_postgres_was_told_to_forget_early_is_on_the_disk_all_the_same() {
+    for (variable, transaction_pooling) in [(POSTGRES, false), (PGBOUNCER, true)] {
+        for (default, kept) in [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")]
+        {
+            // One that nobody has been connected to by it.
+            let Some(scratch) = scratch(POSTGRES).await else { return };
+            let (look, Some(server)) = (look(&scratch).await, server_of(variable)) else { return };
+            let name = text_of(&look, "SELECT current_database()::text").await.swap_remove(0);
+            let set = format!("ALTER DATABASE {name} SET synchronous_commit = {default}");
+            look.execute_unprepared(&set).await.expect("a default");
+            look.close().await.expect("an end");
+            let (server, _) = server.rsplit_once('/').expect("a URL");
+            let settings = settings_of(format!("{server}/{name}"));
+            let settings = StoreSettings { transaction_pooling, ..settings };
+            let store = SeaOrmStore::connect(&settings).await.expect("a database");
+            let found = mapae_store_seaorm::scratch::in_a_unit_of_work(
+                &store,
+                "SELECT current_setting('synchronous_commit')",
+            );
+            assert_eq!(found.await.expect("a setting"), kept, "{variable}: {default}");
+            store.close().await.expect("an end");
+        }
+    }
+}
+
+/// Some hosts do so where a disk is nearly full.
+#[tokio::test]
+async fn a_postgres_where_every_session_only_reads_is_not_ready() {
+    let Some(scratch) = scratch(POSTGRES).await else { return };
+    let look = look(&scratch).await;
+    let name = text_of(&look, "SELECT current_database()::text").await.swap_remove(0);
+    for (default, is_ready) in [("on", false), ("off", true)] {
+        let set = format!("ALTER DATABASE {name} SET default_transaction_read_only = {default}");
+        let set = format!("SET default_transaction_read_only = off; {set}");
+        look.execute_unprepared(&set).await.expect("a default");
+        let store = open(&scratch).await;
+        assert_eq!(store.ping().await.is_ok(), is_ready, "{default}");
+        store.close().await.expect("an end");
+    }
+    look.close().await.expect("an end");
+}
+
+/// Whoever serves by a role that may read and write rows, and change nothing of the schema.
+async fn looks_at_the_schema_without_a_right_to_it(variable: &str) {
+    let Some(scratch) = scratch(variable).await else { return };
+    let look = look(&scratch).await;
+    let (url, role) = (scratch.url(), scratch.url());
+    let role = role.rsplit('/').next().expect("a name");
+    let (grants, drops) = match look.get_database_backend() {
+        DbBackend::Postgres => (
+            vec![
+                format!("CREATE ROLE {role} LOGIN"),
+                format!(
+                    "ALTER DEFAULT PRIVILEGES IN SCHEMA public \
+                     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}"
+                ),
+            ],
+            vec![format!("DROP OWNED BY {role}"), format!("DROP ROLE {role}")],
+        ),
+        _ => (
+            vec![
+                format!("CREATE USER {role}@'%'"),
+                format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {role}.* TO {role}@'%'"),
+            ],
+            vec![format!("DROP USER {role}@'%'")],
+        ),
+    };
+    for sql in &grants {
+        look.execute_unprepared(sql).await.expect("a role");
+    }
+    let (scheme, rest) = url.split_once("://").expect("a URL");
+    let (_, server) = rest.split_once('@').expect("a user");
+    let settings = settings_of(format!("{scheme}://{role}@{server}"));
+    let store = SeaOrmStore::connect(&settings).await.expect("a database");
+    let seen = store.check_schema().await;
+    assert!(matches!(seen, Err(ConnectError::FromThePast(16))), "{seen:?}");
+    open(&scratch).await.migrate().await.expect("the schema");
+    store.check_schema().await.expect("this release's");
+    store.close().await.expect("an end");
+    for sql in &drops {
+        look.execute_unprepared(sql).await.expect("no role");
+    }
+    look.close().await.expect("an end");
+}
+
+#[tokio::test]
+async fn who_may_not_change_the_schema_of_postgres_can_see_whether_it_is_this_releases() {
+    looks_at_the_schema_without_a_right_to_it(POSTGRES).await;
+}
+
+#[tokio::test]
+async fn who_may_not_change_the_schema_of_mariadb_can_see_whether_it_is_this_releases() {
+    looks_at_the_schema_without_a_right_to_it(MARIADB).await;
+}
+
+/// A dump reads a table that the next step changes; whoever is served waits for neither for long.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_waits_for_a_dump_of_postgres_holds_nobody_up_and_is_done_after_it() {
+    let Some(scratch) = scratch(POSTGRES).await else { return };
+    let store = open(&scratch).await;
+    store.migrate().await.expect("the schema");
+    let look = look(&scratch).await;
+    // As it was before the last step but one.
+    for sql in [
+        "ALTER TABLE consents DROP COLUMN required, DROP COLUMN address, \
+         DROP COLUMN reconfirm_at, DROP COLUMN reminded_at",
+        "DROP INDEX ix_usernames_user_id, ix_usernames_registration_id, ix_usernames_expires_at, \
+         ix_audit_entries_at, ix_outbox_updated_at",
+        "ALTER TABLE users DROP COLUMN primary_channel",
+        "DELETE FROM seaql_migrations WHERE version LIKE '%_consents'",
+    ] {
+        look.execute_unprepared(sql).await.expect("a step less");
+    }
+    let dump = look.begin().await.expect("a dump");
+    dump.execute_unprepared("SELECT COUNT(*) FROM users").await.expect("its lock");
+    let migrating = tokio::spawn({
+        let store = store.clone();
+        async move { store.migrate().await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let other = Database::connect(scratch.url()).await.expect("another connection");
+    let asked = timeout(Duration::from_secs(20), text_of(&other, "SELECT id::text FROM users"));
+    assert_eq!(asked.await.expect("nobody waits behind a step"), Vec::<String>::new());
+    assert!(!migrating.is_finished(), "nobody held it up");
+    dump.rollback().await.expect("its end");
+    let applied = timeout(Duration::from_secs(30), migrating).await.expect("an end");
+    assert_eq!(applied.expect("no panic").expect("the schema"), 1);
+    other.close().await.expect("an end");
+    look.close().await.expect("an end");
 }
 
 #[tokio::test]

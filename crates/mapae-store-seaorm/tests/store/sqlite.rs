@@ -54,6 +54,33 @@ async fn the_schema_goes_up_and_down_and_up_again() {
     assert_eq!(rows(&look, tables).await.len(), made);
 }
 
+/// An export reads for minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_journal_is_to_be_cut_that_somebody_reads_others_write() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let settings = StoreSettings { timeout: Duration::from_secs(20), ..settings(folder.path()) };
+    let store = SeaOrmStore::connect(&settings).await.expect("a database");
+    store.migrate().await.expect("the schema");
+    let look = look(folder.path()).await;
+    let reader = look.begin().await.expect("a view");
+    reader.execute_unprepared("SELECT COUNT(*) FROM users").await.expect("a view");
+    let user = mapae_testkit::build::a_user([mapae_testkit::build::unique_email().into()]);
+    let mut work = store.begin().await.expect("a unit of work");
+    work.insert_user(&user).await.expect("a user");
+    work.commit().await.expect("a commit");
+    let purging = tokio::spawn({
+        let store = store.clone();
+        async move { store.purge().await }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    // Far less than whoever reads may take.
+    let written = tokio::time::timeout(Duration::from_secs(10), store.begin()).await;
+    drop(written.expect("nobody waits for a reader").expect("a unit of work"));
+    assert!(purging.await.expect("an end").is_err(), "somebody reads it");
+    reader.rollback().await.expect("an end");
+    store.purge().await.expect("nobody reads it");
+}
+
 #[tokio::test]
 async fn a_journal_that_somebody_reads_is_not_called_purged() {
     let folder = TempDir::new().expect("a temporary folder");
@@ -105,6 +132,10 @@ async fn a_schema_of_a_newer_release_is_refused_by_name() {
     .await
     .expect("a step of later");
     match store.migrate().await {
+        Err(ConnectError::FromTheFuture(step)) => assert_eq!(step, "m20990101_000001_later"),
+        other => panic!("{other:?}"),
+    }
+    match store.check_schema().await {
         Err(ConnectError::FromTheFuture(step)) => assert_eq!(step, "m20990101_000001_later"),
         other => panic!("{other:?}"),
     }
