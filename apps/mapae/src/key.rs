@@ -22,6 +22,8 @@ pub(crate) enum KeyCommand {
     /// Retire a key: whatever it has signed is not good any more.
     Retire {
         /// The key's kid.
+        // A thumbprint in Base64 begins with a hyphen in one case of 64.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// Even if what it has signed may still be good: for a key that somebody else may have.
         #[arg(long)]
@@ -55,4 +57,34 @@ fn line(key: &SigningKeyView) -> String {
     let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds.max(0).unsigned_abs());
     let at = humantime::format_rfc3339_seconds(at);
     format!("{}\t{}\t{}\tsigns from {at}", key.kid, key.algorithm, key.state.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::{Cli, Command};
+
+    fn retired(words: &[&str]) -> (String, bool) {
+        let words = ["mapae", "key", "retire"].iter().chain(words);
+        let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
+        let Command::Key(KeyCommand::Retire { kid, at_once }) = cli.command else {
+            panic!("another command")
+        };
+        (kid, at_once)
+    }
+
+    #[test]
+    fn a_key_is_named_by_its_kid_whatever_that_begins_with() {
+        // `-c` and `-h` are options, too.
+        for begins in ["k", "-", "--", "-c", "-h", "_"] {
+            let kid = format!("{begins:0<43}");
+            assert_eq!(retired(&[&kid]), (kid.clone(), false));
+            assert_eq!(retired(&[&kid, "--at-once"]), (kid.clone(), true));
+            assert_eq!(retired(&["--at-once", &kid]), (kid.clone(), true));
+            assert_eq!(retired(&["--at-once", "--", &kid]), (kid, true));
+        }
+        assert!(Cli::try_parse_from(["mapae", "key", "retire", "--at-once"]).is_err());
+    }
 }

@@ -51,11 +51,13 @@ pub(crate) enum AddressCommand {
     /// Say whether messages to an e-mail address arrive, as far as is known.
     Show {
         /// The address.
+        #[arg(allow_hyphen_values = true)]
         address: String,
     },
     /// Forget that messages to an e-mail address did not arrive, or were unwanted: send to it again.
     Clear {
         /// The address.
+        #[arg(allow_hyphen_values = true)]
         address: String,
     },
 }

@@ -12,11 +12,13 @@ pub(crate) enum UserCommand {
     /// Shut a user out: no log-in any more, and every session ends at once.
     Disable {
         /// The user's username, e-mail address or phone number.
+        #[arg(allow_hyphen_values = true)]
         login: String,
     },
     /// Let a user in again, who has to log in anew.
     Enable {
         /// The user's username, e-mail address or phone number.
+        #[arg(allow_hyphen_values = true)]
         login: String,
     },
 }
