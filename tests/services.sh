@@ -45,7 +45,15 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    # Below the range of outgoing connections, so that none takes it before its server does.
+    python3 - <<'PYTHON'
+import random, socket
+for port in random.sample(range(20_000, 32_768), 100):
+    with socket.socket() as tried:
+        if tried.connect_ex(("127.0.0.1", port)) != 0:
+            print(port)
+            break
+PYTHON
 }
 
 await() { # what, command...

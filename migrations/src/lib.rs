@@ -2,7 +2,8 @@
 //!
 //! Written for SQLite, PostgreSQL and MariaDB alike: UUIDs by `uuid()`, instants as 64-bit
 //! microseconds, hashes as 32 bytes, lists of names as text; every constraint and index has a name.
-//! Steps expand first; what they make needless is contracted in a later release.
+//! Steps expand first; what they make needless is contracted in a later release. A step's name ends
+//! with `_expand` or `_contract`, from the seventeenth on: see [`expands`].
 
 mod m20261121_000001_users;
 mod m20261121_000002_registrations;
@@ -43,6 +44,18 @@ pub async fn applied(view: &DatabaseTransaction) -> Result<Vec<String>, DbErr> {
     Ok(steps.into_iter().map(|step| step.version).collect())
 }
 
+/// Whether a step of that name only adds, so that a release that does not know it serves on its schema:
+/// in an upgrade, and on the way back from one.
+///
+/// To be called so, a step must leave such a release whole, which reads, writes and erases as before:
+/// - columns that it adds have a default, or may be null;
+/// - no table, column, index or rule that is there goes, is renamed, or takes less than before;
+/// - what the new release writes by it is nothing that the one before fails to read;
+/// - what it keeps of a person goes with the person by the database itself (`ON DELETE CASCADE`).
+pub fn expands(step: &str) -> bool {
+    step.ends_with("_expand")
+}
+
 /// Every step, in order.
 pub struct Migrator;
 
@@ -67,5 +80,29 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000015_consents::Migration),
             Box::new(m20261121_000016_locks::Migration),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Migrator, MigratorTrait as _, expands};
+
+    /// The steps of before the first release, which every release knows.
+    const FIRST: usize = 16;
+
+    #[test]
+    fn every_later_step_says_by_its_name_whether_it_only_adds() {
+        for step in Migrator::migrations().iter().skip(FIRST) {
+            let name = step.name();
+            assert!(
+                expands(name) || name.ends_with("_contract"),
+                "{name}: what of older releases?"
+            );
+        }
+        assert!(expands("m20990101_000001_later_expand"));
+        for other in ["m20990101_000001_later", "m20990101_000001_later_contract", "m_expand_later"]
+        {
+            assert!(!expands(other), "{other}");
+        }
     }
 }

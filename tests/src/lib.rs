@@ -64,6 +64,14 @@ pub fn code_in(text: &str) -> String {
     six_digits_in(text).unwrap_or_else(|| panic!("no code in {text}")).to_owned()
 }
 
+/// Whether a line shows a secret. A code is looked for as a word: six digits stand in some id or instant of
+/// a long log by chance.
+pub fn shows(line: &str, secret: &str) -> bool {
+    let is_code = secret.len() == 6 && secret.bytes().all(|digit| digit.is_ascii_digit());
+    let mut words = line.split(|sign: char| !sign.is_ascii_alphanumeric());
+    if is_code { words.any(|word| word == secret) } else { line.contains(secret) }
+}
+
 /// Whether a program is there; where it is not, what needs it is [`left_out`].
 ///
 /// # Panics

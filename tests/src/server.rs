@@ -146,7 +146,7 @@ impl Server {
         database: Option<Arc<ScratchDatabase>>,
         options: ServerOptions,
     ) -> Self {
-        let mut command = command(folder.path(), &options);
+        let mut command = process(folder.path(), &options);
         let mut child = command.arg("serve").args(&options.arguments).spawn().expect("a process");
         let log = Arc::new(Mutex::new(String::new()));
         let mut lines = BufReader::new(child.stderr.take().expect("standard error")).lines();
@@ -266,7 +266,7 @@ impl Server {
 
     /// Starts `mapae work` on this server's database.
     pub fn start_worker(&self) -> WorkerProcess {
-        let mut command = command(self.folder.path(), &self.options);
+        let mut command = process(self.folder.path(), &self.options);
         WorkerProcess(command.arg("work").stderr(Stdio::null()).spawn().expect("a process"))
     }
 
@@ -449,6 +449,14 @@ async fn run_to_end(mut command: Command, arguments: &[&str]) -> (bool, String, 
     let output = output.expect("a process");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+/// One that goes on until it is stopped. What is tested is what it answers, and not whether many tests at
+/// once on one disk let it answer within the default's seconds: it may wait for its database.
+fn process(folder: &Path, options: &ServerOptions) -> Command {
+    let patient = ServerOptions::default().with("DATABASE__TIMEOUT", "30s");
+    let settings = patient.settings.into_iter().chain(options.settings.clone()).collect();
+    command(folder, &ServerOptions { settings, ..options.clone() })
 }
 
 fn command(folder: &Path, options: &ServerOptions) -> Command {

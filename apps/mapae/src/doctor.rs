@@ -10,7 +10,7 @@ use mapae_application::ports::{
 };
 use mapae_application::signing_key::SigningKeys;
 use mapae_domain::{Channel, Locale};
-use mapae_store_seaorm::SeaOrmStore;
+use mapae_store_seaorm::{Schema, SeaOrmStore};
 use mapae_system::{Keyring, SystemClock, SystemRng};
 use mapae_token_jwt::KeyMaker;
 use mapae_wake_redis::RedisWakeUps;
@@ -93,21 +93,26 @@ async fn database(config: &Config) -> (Vec<Finding>, Option<SeaOrmStore>) {
     let opened = async {
         let store = wire::open_store(config).await?;
         store.ping().await?;
-        let pending = store.pending().await?;
-        Ok::<_, Failure>((store, pending))
+        let schema = store.schema().await?;
+        Ok::<_, Failure>((store, schema))
     };
     match opened.await {
         Err(error) => (vec![Finding::bad(WHAT, with_causes(&*error))], None),
-        Ok((store, pending)) => {
-            let schema = match pending {
-                0 => Finding::good("schema", "this release's"),
-                pending => {
-                    let text = format!("{pending} steps behind: mapae migrate, or the next start");
+        Ok((store, schema)) => {
+            let is_behind = matches!(schema, Schema::Behind(_));
+            let schema = match schema {
+                Schema::Current => Finding::good("schema", "this release's"),
+                Schema::Behind(steps) => {
+                    let text = format!("{steps} steps behind: mapae migrate, or the next start");
+                    Finding::doubtful("schema", text)
+                }
+                Schema::Ahead { first, steps } => {
+                    let text = format!("{steps} steps ahead, from {first} on: a newer release's");
                     Finding::doubtful("schema", text)
                 }
             };
             let mut findings = vec![Finding::good(WHAT, "can be read and written"), schema];
-            if pending == 0 {
+            if !is_behind {
                 findings.push(keys(config, &store).await);
             }
             (findings, Some(store))

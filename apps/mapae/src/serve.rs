@@ -28,7 +28,7 @@ const IDLE: Duration = Duration::from_secs(75);
 pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
     let store = wire::open_store(config).await?;
     let applied = store.migrate().await?;
-    tracing::info!(applied, "database is at this release's schema");
+    wire::tell_schema(&store.check_schema().await?, applied);
     store.close().await?;
     Ok(())
 }

@@ -19,7 +19,7 @@ use mapae_domain::{Locale, Timestamp};
 use mapae_http::{HttpSettings, Issuer, SimpleJwtSettings};
 use mapae_messages::{MessageSettings, Messages};
 use mapae_password_argon2::{Argon2Hasher, Argon2Settings};
-use mapae_store_seaorm::{SeaOrmStore, StoreSettings};
+use mapae_store_seaorm::{Schema, SeaOrmStore, StoreSettings};
 use mapae_system::{Keyring, SystemClock, SystemRng};
 use mapae_token_jwt::{JwtSettings, JwtSimpleTokens, JwtTokens, KeyMaker, SigningKey};
 use mapae_wake_redis::RedisWakeUps;
@@ -113,11 +113,11 @@ pub(crate) async fn open_store(config: &Config) -> Result<SeaOrmStore, Failure> 
     .await?)
 }
 
-/// Opens the database for a command, which changes no schema beside those that serve: it must be of this
-/// release. One that has none yet is made, where processes make it.
+/// Opens the database for a command, which changes no schema beside those that serve: it must be one that
+/// this release serves on. One that has none yet is made, where processes make it.
 pub(crate) async fn open_current_store(config: &Config) -> Result<SeaOrmStore, Failure> {
     let store = open_store(config).await?;
-    let is_new = store.pending().await? == SeaOrmStore::steps();
+    let is_new = store.schema().await? == Schema::Behind(SeaOrmStore::steps());
     if is_new && config.database.migrate {
         store.migrate().await?;
     }
@@ -125,19 +125,25 @@ pub(crate) async fn open_current_store(config: &Config) -> Result<SeaOrmStore, F
     Ok(store)
 }
 
-/// Opens the database, with the schema of this release.
+/// Opens the database, with a schema that this release serves on.
 pub(crate) async fn open_ready_store(config: &Config) -> Result<SeaOrmStore, Failure> {
     let store = open_store(config).await?;
-    match config.database.migrate {
-        true => {
-            let applied = store.migrate().await?;
-            if applied > 0 {
-                tracing::info!(applied, "database is at this release's schema");
-            }
-        }
-        false => store.check_schema().await?,
+    let applied = if config.database.migrate { store.migrate().await? } else { 0 };
+    let schema = store.check_schema().await?;
+    if applied > 0 || schema != Schema::Current {
+        tell_schema(&schema, applied);
     }
     Ok(store)
+}
+
+/// Says how the database's schema stands. An older release than others run is no mistake in an upgrade, and
+/// one after it.
+pub(crate) fn tell_schema(schema: &Schema, applied: usize) {
+    if let Schema::Ahead { first, steps } = schema {
+        tracing::warn!(first, steps, "a newer release has added to the database's schema");
+    } else {
+        tracing::info!(applied, "database is at this release's schema");
+    }
 }
 
 /// The words of messages.

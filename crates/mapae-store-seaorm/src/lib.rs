@@ -33,5 +33,5 @@ mod user;
 mod verification;
 mod wake_up;
 
-pub use connection::{ConnectError, SeaOrmStore, StoreSettings, Synchronous};
+pub use connection::{ConnectError, Schema, SeaOrmStore, StoreSettings, Synchronous};
 pub use portable::{ExportError, ImportError, LineFault, Tally};

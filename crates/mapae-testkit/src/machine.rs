@@ -4,14 +4,29 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A port that nobody listens on now.
+/// Ports from which no system takes one for whoever asks for any.
+const PORTS: std::ops::Range<u16> = 20_000..32_768;
+
+/// A port that nobody listens on now, and that this process gives to nobody else: one that the system
+/// had chosen would be chosen again, for a test beside this one, before it is listened on.
 ///
 /// # Panics
 /// Where there is none.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Processes begin apart.
+    let first = std::process::id().wrapping_mul(61);
+    for _ in PORTS {
+        let nth = first.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed))
+            % u32::from(PORTS.end - PORTS.start);
+        let port = PORTS.start + u16::try_from(nth).expect("one of them");
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("every port is taken");
 }
 
 /// Says, once, that a part is left out, and why; fails where everything must be there.

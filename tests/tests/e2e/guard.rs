@@ -11,8 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mapae_e2e::{Server, ServerOptions, example_binary, until, workspace};
 use mapae_guard::{Guard, GuardError, Introspection};
+use mapae_testkit::machine::free_port;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::{PASSWORD, complete_sign_up, log_in};
@@ -47,9 +47,7 @@ async fn the_readmes_service_lets_in_whoever_logged_in_and_nobody_else() {
     let token = log_in(&server, "minji@example.com", PASSWORD).await.expect(200);
     let token = token.text("access_token");
     let me = server.get_as("/v1/me", &token).await.expect(200).text("id");
-    let free = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = free.local_addr().expect("an address").to_string();
-    drop(free);
+    let address = format!("127.0.0.1:{}", free_port());
     let mut service = Command::new(example_binary("mapae-guard", "protected"))
         .env("MAPAE_ORIGIN", issuer(&server))
         .env("LISTEN", &address)

@@ -232,3 +232,30 @@ async fn a_command_makes_a_new_database_and_leaves_the_schema_of_an_older_releas
     let (ended_well, _, error) = stopped.on_an_empty_database().await.run(&["key", "list"]).await;
     assert!(ended_well, "{error}");
 }
+
+/// On the way back from an upgrade, or where a process dies in its midst.
+#[tokio::test]
+async fn a_release_starts_on_a_schema_that_a_newer_one_has_added_to() {
+    let server = Server::start().await;
+    complete_sign_up(&server, "early@example.com").await;
+    let (url, stopped) = (server.database_url(), server.stop().await);
+    for added in [
+        "ALTER TABLE users ADD COLUMN later INTEGER NOT NULL DEFAULT 1",
+        "CREATE TABLE later (id INTEGER NOT NULL PRIMARY KEY)",
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m2099_later_expand', 0)",
+    ] {
+        scratch::execute(&url, added).await.expect("an addition");
+    }
+    let server = stopped.start().await;
+    complete_sign_up(&server, "late@example.com").await;
+    for person in ["early@example.com", "late@example.com"] {
+        log_in(&server, person, PASSWORD).await.expect(200);
+    }
+    let (_, doctor, _) = server.run_beside(&["doctor"]).await;
+    assert!(doctor.contains("1 steps ahead, from m2099_later_expand on"), "{doctor}");
+    let (ended_well, exported, error) = server.run_beside(&["export"]).await;
+    assert!(!ended_well && exported.is_empty(), "{exported}");
+    assert!(error.contains("m2099_later_expand is not known to this one"), "{error}");
+    let log = server.log();
+    assert!(log.contains("a newer release has added to the database's schema"), "{log}");
+}

@@ -219,6 +219,8 @@ async fn a_reset_is_void_once_something_else_has_changed_the_password() {
     complete(&server, &first, &by_code(&first_code)).await.expect(204);
     let void = complete(&server, &second, &by_code(&second_code)).await;
     void.expect_problem(404, "password_reset_not_found");
+    // The notice of it has come before the next code leaves.
+    server.messages(MINJI, 4).await;
     // A code of another purpose resets nothing, nor does a reset's code prove anything else.
     let begin = json!({"channel": "email", "to": MINJI, "purpose": "login"});
     let login = server.post("/v1/verifications", &begin).await.expect(202).text("id");

@@ -1,12 +1,19 @@
 //! An upgrade while people are served: the release before goes on, on the schema of this one.
 
 use mapae_e2e::{Server, ServerOptions};
+use mapae_store_seaorm::scratch;
 use serde_json::json;
 
 use crate::{PASSWORD, complete_sign_up, log_in};
 
 /// The binary of the release before, where there is one. `.ci/run` builds it from its tag.
 const PREVIOUS: &str = "MAPAE_E2E_PREVIOUS_BIN";
+
+/// Steps that took something away: a release that does not know one is refused.
+async fn contractions(server: &Server) -> i64 {
+    let sql = r"SELECT COUNT(*) FROM seaql_migrations WHERE version LIKE '%contract'";
+    scratch::number(&server.database_url(), sql).await.expect("an answer")
+}
 
 async fn refresh(server: &Server, token: &str) -> (String, String) {
     let body = json!({ "refresh_token": token });
@@ -30,6 +37,7 @@ async fn the_release_before_goes_on_serving_on_the_schema_of_this_one() {
     let pair = log_in(&before, "early@example.com", PASSWORD).await.expect(200);
     let (access, mut token) = (pair.text("access_token"), pair.text("refresh_token"));
 
+    let contracted = contractions(&before).await;
     // The first process of this release brings the schema up.
     let after = before.start_this_release().await;
     before.get_as("/v1/me", &access).await.expect(200);
@@ -42,5 +50,11 @@ async fn the_release_before_goes_on_serving_on_the_schema_of_this_one() {
         let renewed = refresh(server, &token).await;
         other.get_as("/v1/me", &renewed.0).await.expect(200);
         token = renewed.1;
+    }
+    // One of the release before starts, which has died meanwhile.
+    if contractions(&after).await == contracted {
+        let again = before.start_replica().await;
+        complete_sign_up(&again, "again@example.com").await;
+        again.get_as("/v1/me", &refresh(&after, &token).await.0).await.expect(200);
     }
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
-use crate::race::{at_once, with_status};
+use crate::race::{assert_statuses, at_once};
 use crate::{check, first_verification, sign_up};
 
 /// What a process says once where it cannot wake others, or be woken.
@@ -169,8 +169,7 @@ async fn without_redis_nothing_is_lost_and_when_it_is_there_again_it_wakes_again
         async move { check(&server, &id, &guess).await }
     })
     .await;
-    assert_eq!(with_status(&answers, 400), 5, "compared");
-    assert_eq!(with_status(&answers, 429), 15, "not compared");
+    assert_statuses(&answers, [(400, 5), (429, 15)]);
 
     // By looking alone, every message leaves.
     for email in load.end().await {

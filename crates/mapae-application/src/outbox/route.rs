@@ -27,6 +27,17 @@ pub(super) struct Limits {
     pub(super) timeout: Duration,
     /// How often it may be handed over without an answer.
     pub(super) unanswered: u8,
+    /// From when on another worker may have the message.
+    pub(super) until: Timestamp,
+}
+
+impl Limits {
+    /// How long a sender may take that gets the message now. No send outlasts the lease; nothing where
+    /// so little is left of that, after a database that was slow, that a sender would hardly be heard.
+    fn patience(&self, now: Timestamp) -> Option<Duration> {
+        let left = now.until(self.until);
+        (left > self.timeout / 4).then(|| left.min(self.timeout))
+    }
 }
 
 /// The senders of a channel, in the order of preference.
@@ -97,6 +108,15 @@ impl<S: ?Sized> Route<S> {
         let mut outcome = Untaken::default();
         for lane in &self.lanes {
             let began = clock.now();
+            let Some(patience) = limits.patience(began) else {
+                // Given back, where no other has it yet.
+                tracing::warn!(
+                    sender = lane.name,
+                    "a lease was over before a message was handed over"
+                );
+                outcome.wait(began);
+                break;
+            };
             if let Err(until) = lane.enter(began) {
                 outcome.wait(until);
                 continue;
@@ -108,7 +128,7 @@ impl<S: ?Sized> Route<S> {
                 sender = lane.name,
                 outcome = field::Empty,
             );
-            let answer = tokio::time::timeout(limits.timeout, hand_over(&lane.sender));
+            let answer = tokio::time::timeout(patience, hand_over(&lane.sender));
             let answer = answer.instrument(span.clone()).await.unwrap_or_else(|_| {
                 Err(SendError::Unanswered("it took longer than a send may".to_owned()))
             });
@@ -150,12 +170,17 @@ impl<S: ?Sized> Route<S> {
 
     /// Does with nothing what would be done with a message: takes as long as the last one took, and
     /// fares as it fared. So nobody can tell from outside that nothing was sent.
-    pub(super) async fn imitate(&self, clock: &dyn Clock) -> SendOutcome {
+    pub(super) async fn imitate(&self, clock: &dyn Clock, limits: Limits) -> SendOutcome {
         let mut outcome = Untaken::default();
         for lane in &self.lanes {
+            let now = clock.now();
+            if limits.patience(now).is_none() {
+                outcome.wait(now);
+                break;
+            }
             let (room, last) = {
                 let health = lane.health();
-                (health.circuit.room(clock.now()), health.last)
+                (health.circuit.room(now), health.last)
             };
             match (room, last) {
                 (Room::NotBefore(until), _) => outcome.wait(until),

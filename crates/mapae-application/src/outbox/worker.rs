@@ -370,18 +370,15 @@ impl Worker {
         if let Some(until) = used_up {
             return Ok(SendOutcome::Postponed { until });
         }
-        let now = clock.now();
-        if lease.expires_at <= now {
-            // The database took so long that another may have it. Given back, where none has.
-            tracing::warn!(message = %id, "the lease was over before the message was handed over");
-            return Ok(SendOutcome::Postponed { until: now });
-        }
-        let timeout = self.settings.send_timeout;
-        let channel = message.record().channel.as_str();
-        let limits = Limits { channel, timeout, unanswered: message.unanswered_left() };
+        let limits = Limits {
+            channel: message.record().channel.as_str(),
+            timeout: self.settings.send_timeout,
+            unanswered: message.unanswered_left(),
+            until: lease.expires_at,
+        };
         let outcome = match (recipient, envelope.content) {
-            (Contact::Email(_), MessageContent::Nothing) => self.email.imitate(clock).await,
-            (Contact::Phone(_), MessageContent::Nothing) => self.sms.imitate(clock).await,
+            (Contact::Email(_), MessageContent::Nothing) => self.email.imitate(clock, limits).await,
+            (Contact::Phone(_), MessageContent::Nothing) => self.sms.imitate(clock, limits).await,
             (Contact::Email(to), content) => {
                 let content = self.renderer.email(&content, locale)?;
                 self.email.send(clock, limits, &OutgoingEmail { id, to, content }).await

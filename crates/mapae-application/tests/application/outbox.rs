@@ -407,29 +407,42 @@ async fn a_providers_name_that_is_longer_than_is_kept_costs_the_name_and_not_the
 }
 
 /// Hashes as slowly as a database that makes everybody wait.
-struct Slow(Arc<dyn SecretHasher>, SetClock);
+struct Slow {
+    secrets: Arc<dyn SecretHasher>,
+    clock: SetClock,
+    seconds: u64,
+}
 
 impl SecretHasher for Slow {
     fn hash(&self, context: HashContext, parts: &[&[u8]]) -> mapae_domain::SecretHash {
-        self.1.advance(Duration::from_secs(120));
-        self.0.hash(context, parts)
+        self.clock.advance(Duration::from_secs(self.seconds));
+        self.secrets.hash(context, parts)
+    }
+}
+
+impl World {
+    /// A worker whose database takes so long before each message is handed over.
+    fn worker_slowed_by(&self, seconds: u64) -> Arc<Worker> {
+        let (secrets, clock) = (Arc::clone(&self.worker.secrets), self.clock.clone());
+        let worker = self.worker_by(Arc::new(self.emails.clone()));
+        Arc::new(Worker { secrets: Arc::new(Slow { secrets, clock, seconds }), ..worker })
     }
 }
 
 #[tokio::test]
-async fn what_is_under_a_lease_no_longer_is_not_handed_over() {
-    let world = World::new();
-    let begun = world.mail_to("minji@example.com").await;
-    let slow = Arc::new(Slow(Arc::clone(&world.worker.secrets), world.clock.clone()));
-    let worker = world.worker_by(Arc::new(world.emails.clone()));
-    let worker = Arc::new(Worker { secrets: slow, ..worker });
-    worker.run_once().await.expect("the outbox");
-    assert_eq!(world.emails.calls(), 0, "another may have it by then");
-    // It was given back, and whoever is quick enough sends it.
-    world.wait(5);
-    world.deliver().await;
-    assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent);
-    assert_eq!(world.emails.calls(), 1);
+async fn what_is_not_leased_for_as_long_as_a_send_takes_is_not_handed_over() {
+    // A lease holds for 60 seconds. A send takes 15, and is worth a try with a quarter of that.
+    for (seconds, calls) in [(0, 1), (56, 1), (57, 0), (60, 0), (120, 0)] {
+        let world = World::new();
+        let begun = world.mail_to("minji@example.com").await;
+        world.worker_slowed_by(seconds).run_once().await.expect("the outbox");
+        assert_eq!(world.emails.calls(), calls, "{seconds}: another may have it before it is sent");
+        // What was given back is sent by whoever is quick enough.
+        world.wait(5);
+        world.deliver().await;
+        assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent);
+        assert_eq!(world.emails.calls(), 1);
+    }
 }
 
 /// The message of a verification.

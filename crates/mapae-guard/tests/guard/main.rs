@@ -221,7 +221,7 @@ async fn a_service_that_nobody_called_for_a_while_asks_before_it_lets_anybody_in
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_is_given_up_takes_nobodys_answer_with_it() {
     let issuer = Issuer::start().await;
-    let slowly = HttpReply::json(200, issuer.jwks()).after(Duration::from_millis(300));
+    let slowly = HttpReply::json(200, issuer.jwks()).after(Duration::from_secs(2));
     issuer.answer_keys_with(slowly);
     let guard = issuer.guard();
     let token = issuer.token();

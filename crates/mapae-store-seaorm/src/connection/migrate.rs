@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mapae_migrations::{Migrator, MigratorTrait as _, applied};
+use mapae_migrations::{Migrator, MigratorTrait as _, applied, expands};
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, Statement};
 
 use super::server::mariadb_limits;
@@ -25,7 +25,8 @@ fn failed(error: DbErr) -> ConnectError {
 }
 
 impl SeaOrmStore {
-    /// Applies the steps of the schema that are missing, and says how many.
+    /// Applies the steps of the schema that are missing, and says how many: none where a newer release has
+    /// added steps of its own.
     ///
     /// No other process does so at the same time: processes that start together apply each step
     /// once. On SQLite and PostgreSQL all of it is one transaction, and a step that breaks off leaves
@@ -102,15 +103,15 @@ impl SeaOrmStore {
         Ok(())
     }
 
-    /// How many steps of the schema are missing. Changes nothing of it, and needs no right to.
+    /// How the schema stands to this release's. Changes nothing of it, and needs no right to.
     ///
     /// # Errors
     /// [`ConnectError::FromTheFuture`], or [`ConnectError::Migration`] where that cannot be read.
-    pub async fn pending(&self) -> Result<usize, ConnectError> {
+    pub async fn schema(&self) -> Result<Schema, ConnectError> {
         let store = self.clone();
         let applied = async move { applied(&store.begin_reading().await?).await };
         let applied = bounded(&self.patience, applied).await.map_err(failed)?;
-        missing(&applied)
+        Schema::of(&applied)
     }
 
     /// How many steps the schema of this release has: as many are missing of a new database.
@@ -118,15 +119,24 @@ impl SeaOrmStore {
         Migrator::migrations().len()
     }
 
-    /// Sees that the schema is this release's. Changes nothing of it, and needs no right to.
+    /// Sees that this release can serve on the schema, and says how that stands to its own. Changes
+    /// nothing of it, and needs no right to.
     ///
     /// # Errors
     /// [`ConnectError::FromTheFuture`], [`ConnectError::FromThePast`], or
     /// [`ConnectError::Migration`] where that cannot be read.
-    pub async fn check_schema(&self) -> Result<(), ConnectError> {
-        match self.pending().await? {
-            0 => Ok(()),
-            missing => Err(ConnectError::FromThePast(missing)),
+    pub async fn check_schema(&self) -> Result<Schema, ConnectError> {
+        match self.schema().await? {
+            Schema::Behind(missing) => Err(ConnectError::FromThePast(missing)),
+            served => Ok(served),
+        }
+    }
+
+    /// Sees that the schema is this release's and no other: for what takes all there is.
+    pub(crate) async fn check_own_schema(&self) -> Result<(), ConnectError> {
+        match self.check_schema().await? {
+            Schema::Ahead { first, .. } => Err(ConnectError::FromTheFuture(first)),
+            _ => Ok(()),
         }
     }
 
@@ -152,22 +162,51 @@ async fn lock_mariadb(work: &DatabaseTransaction) -> Result<(), ConnectError> {
     }
 }
 
-/// How many of this release's steps are not among those that were applied.
-fn missing(applied: &[String]) -> Result<usize, ConnectError> {
-    let known = Migrator::migrations();
-    let is_known = |step: &String| known.iter().any(|known| known.name() == step);
-    match applied.iter().find(|step| !is_known(step)) {
-        Some(unknown) => Err(ConnectError::FromTheFuture(unknown.clone())),
-        None => Ok(known.len() - applied.len()),
+/// How the schema of a database stands to that of this release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schema {
+    /// It is this release's.
+    Current,
+    /// So many steps are missing: [`SeaOrmStore::migrate`] applies them.
+    Behind(usize),
+    /// A newer release has added to it, and this one goes on as before: in the midst of an upgrade, or
+    /// on the way back from one.
+    Ahead {
+        /// The first step that this release does not know.
+        first: String,
+        /// How many such steps there are.
+        steps: usize,
+    },
+}
+
+impl Schema {
+    /// As these steps have made it.
+    fn of(applied: &[String]) -> Result<Self, ConnectError> {
+        let known = Migrator::migrations();
+        let is_known = |step: &&String| known.iter().any(|known| known.name() == step.as_str());
+        let unknown: Vec<&String> = applied.iter().filter(|step| !is_known(step)).collect();
+        let missing = known.len() - (applied.len() - unknown.len());
+        // A step that takes something away, or a release that is newer in one thing and older in another.
+        let stranger = unknown.iter().find(|step| !expands(step) || missing > 0);
+        match (stranger, unknown.first()) {
+            (Some(step), _) => Err(ConnectError::FromTheFuture((**step).clone())),
+            (None, Some(first)) => {
+                Ok(Self::Ahead { first: (**first).clone(), steps: unknown.len() })
+            }
+            (None, None) if missing > 0 => Ok(Self::Behind(missing)),
+            (None, None) => Ok(Self::Current),
+        }
     }
 }
 
 async fn apply_missing(work: &DatabaseTransaction) -> Result<usize, ConnectError> {
-    let missing = missing(&applied(work).await.map_err(failed)?)?;
-    if missing > 0 {
-        Migrator::up(work, None).await.map_err(in_use_or_failed)?;
+    match Schema::of(&applied(work).await.map_err(failed)?)? {
+        Schema::Behind(missing) => {
+            Migrator::up(work, None).await.map_err(in_use_or_failed)?;
+            Ok(missing)
+        }
+        Schema::Current | Schema::Ahead { .. } => Ok(0),
     }
-    Ok(missing)
 }
 
 fn in_use_or_failed(error: DbErr) -> ConnectError {

@@ -17,6 +17,8 @@ use sea_orm::{
 };
 use tracing::{Span, field};
 
+pub use migrate::Schema;
+
 use crate::error::store_error;
 use crate::scratch::Overheard;
 use crate::transaction::{Bounded, Patience, Transaction, bounded};
@@ -82,7 +84,7 @@ pub enum ConnectError {
     /// The database cannot be opened.
     #[error("the database cannot be opened")]
     Open(#[source] StoreError),
-    /// A newer release has changed the schema.
+    /// A newer release has changed the schema, and not only added to it.
     #[error("the database has a schema of a newer release ({0} is not known to this one)")]
     FromTheFuture(String),
     /// The schema is of an earlier release.

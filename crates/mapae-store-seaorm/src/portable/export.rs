@@ -55,7 +55,7 @@ impl SeaOrmStore {
         exported_at: &str,
         output: &mut dyn Write,
     ) -> Result<Tally, ExportError> {
-        self.check_schema().await?;
+        self.check_own_schema().await?;
         let view = self.begin_reading().await.map_err(store)?;
         let lines = Lines { output, sum: Checksum::new(secrets) };
         let written = write_all(&view, lines, exported_at).await;

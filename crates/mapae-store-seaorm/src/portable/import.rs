@@ -34,7 +34,7 @@ impl SeaOrmStore {
         trial: bool,
     ) -> Result<Tally, ImportError> {
         let lines = Lines::open(input, secrets)?;
-        self.check_schema().await?;
+        self.check_own_schema().await?;
         let work = self.begin_alone().await?;
         let imported = fill(&work, lines, trial).await;
         let unlocked = self.leave_alone(&work).await;

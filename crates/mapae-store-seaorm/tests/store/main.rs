@@ -3,6 +3,7 @@
 
 mod plan;
 mod portable;
+mod release;
 mod server;
 mod sqlite;
 

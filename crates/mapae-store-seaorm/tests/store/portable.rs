@@ -19,17 +19,17 @@ use crate::server::{MARIADB, POSTGRES, scratch};
 use crate::{settings, settings_of};
 
 const KINDS: [&str; 3] = ["sqlite", "postgres", "mariadb"];
-const AT: &str = "2026-11-21T00:00:00Z";
+pub(crate) const AT: &str = "2026-11-21T00:00:00Z";
 /// Tables of the schema's own, with nothing of the installation in them.
 const NO_STATE: [&str; 2] = ["locks", "seaql_migrations"];
 /// What stands in every text, and must not stand in an error.
 const PLANTED: &str = "plan";
 
 /// A database of a test's own, with this release's schema.
-struct Home {
-    name: &'static str,
-    store: SeaOrmStore,
-    url: String,
+pub(crate) struct Home {
+    pub(crate) name: &'static str,
+    pub(crate) store: SeaOrmStore,
+    pub(crate) url: String,
     _folder: Option<TempDir>,
     _scratch: Option<ScratchDatabase>,
 }
@@ -67,7 +67,7 @@ impl Home {
     }
 
     /// One of each kind that this run has.
-    async fn of_each_kind() -> Vec<Self> {
+    pub(crate) async fn of_each_kind() -> Vec<Self> {
         let mut homes = Vec::new();
         for kind in KINDS {
             homes.extend(Self::of(kind).await);
@@ -89,7 +89,7 @@ impl Home {
     }
 }
 
-async fn connection(url: &str) -> DatabaseConnection {
+pub(crate) async fn connection(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
     Database::connect(options).await.expect("a connection")
