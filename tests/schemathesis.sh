@@ -3,9 +3,10 @@
 # holds its answers against that document. Needs Python; MAPAE_E2E_BIN names the binary.
 set -euo pipefail
 binary=$(realpath "${MAPAE_E2E_BIN:?names the binary under test}")
+requirements=$(realpath "$(dirname "$0")/schemathesis/requirements.txt")
 folder=$(mktemp -d)
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet 'schemathesis==4.32.5'
+"$folder/venv/bin/pip" install --quiet --requirement "$requirements"
 
 cd "$folder"
 unset MAPAE_E2E_BIN MAPAE_TEST_REQUIRE

@@ -145,8 +145,10 @@ impl<S: ?Sized> Route<S> {
             lane.learn(&answer, began, now);
             match answer {
                 Ok(SendReceipt { provider_id, ask }) => {
-                    // A name that is longer than any that providers give is none to ask by.
-                    let provider_id = provider_id.filter(|id| id.chars().count() <= LONGEST_ID);
+                    // A name such as no provider gives, and no database takes, is none to ask by.
+                    let is_name =
+                        |id: &String| id.chars().count() <= LONGEST_ID && !id.contains('\0');
+                    let provider_id = provider_id.filter(is_name);
                     let sender = Some(lane.name.to_owned());
                     return SendOutcome::Sent { sender, provider_id, ask };
                 }
