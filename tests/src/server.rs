@@ -20,6 +20,24 @@ use crate::database::{Database, ScratchDatabase};
 /// How long anything may take before a test gives up on it: far more than it should.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a server has logged; its end is shown where a test fails.
+struct Log(Arc<Mutex<String>>);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Ok(log) = self.0.lock()
+        {
+            let lines: Vec<&str> = log.lines().collect();
+            let end = lines[lines.len().saturating_sub(40)..].join("\n");
+            #[expect(clippy::print_stderr, reason = "what a failed test is looked into by")]
+            {
+                eprintln!("a server of this test has logged:\n{end}");
+            }
+        }
+    }
+}
+
 /// How a server is started.
 #[derive(Clone, Default)]
 pub struct ServerOptions {
@@ -84,7 +102,7 @@ pub struct Server {
     folder: Arc<TempDir>,
     database: Option<Arc<ScratchDatabase>>,
     options: ServerOptions,
-    log: Arc<Mutex<String>>,
+    log: Log,
     client: reqwest::Client,
 }
 
@@ -180,7 +198,7 @@ impl Server {
             .no_proxy()
             .build()
             .expect("a client");
-        Self { child, origin, folder, database, options, log, client }
+        Self { child, origin, folder, database, options, log: Log(log), client }
     }
 
     /// Runs the binary to its end, in a new folder, and gives its exit status with what it wrote.
@@ -213,7 +231,7 @@ impl Server {
 
     /// What the server has logged so far.
     pub fn log(&self) -> String {
-        self.log.lock().expect("the log").clone()
+        self.log.0.lock().expect("the log").clone()
     }
 
     /// Starts another process on the same database, with the same settings and secret.
@@ -452,10 +470,16 @@ async fn run_to_end(mut command: Command, arguments: &[&str]) -> (bool, String, 
 }
 
 /// One that goes on until it is stopped. What is tested is what it answers, and not whether many tests at
-/// once on one disk let it answer within the default's seconds: it may wait for its database.
+/// once on one disk let it answer within the default's seconds: it may wait for its database. A server has a
+/// hundred connections for all of them together, though.
 fn process(folder: &Path, options: &ServerOptions) -> Command {
-    let patient = ServerOptions::default().with("DATABASE__TIMEOUT", "30s");
-    let settings = patient.settings.into_iter().chain(options.settings.clone()).collect();
+    let own = [("DATABASE__TIMEOUT", "30s"), ("DATABASE__CONNECTIONS", "4")];
+    let settings = ServerOptions::default()
+        .with_all(&own)
+        .settings
+        .into_iter()
+        .chain(options.settings.clone())
+        .collect();
     command(folder, &ServerOptions { settings, ..options.clone() })
 }
 

@@ -66,9 +66,11 @@ fn layers(
 ) -> Result<Vec<BoxedLayer>, crate::Failure> {
     let filter = EnvFilter::try_new(&config.level)
         .map_err(|_| "log.level is neither a level nor a list of modules with levels")?;
-    // What others say in detail can hold anything: whole requests, with addresses and codes.
+    // What others say in detail can hold anything: whole requests, with addresses and codes. The server
+    // names whoever was connected, for each connection that it closes.
     let discreet = filter_fn(|line| {
-        line.target() != TARGET && (is_ours(line.target()) || *line.level() <= Level::INFO)
+        let worth = if line.target().starts_with("poem") { Level::WARN } else { Level::INFO };
+        line.target() != TARGET && (is_ours(line.target()) || *line.level() <= worth)
     });
     let filter = filter.and(discreet);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -94,6 +96,17 @@ mod tests {
             assert!(tracing::info_span!(target: TARGET, "exported").is_disabled());
             assert!(tracing::debug_span!(target: "another::crate", "its own").is_disabled());
             assert!(!tracing::debug_span!("ours").is_disabled());
+        });
+    }
+
+    #[test]
+    fn who_was_connected_is_in_no_log() {
+        let config = LogConfig { level: "trace".to_owned(), format: LogFormat::Json };
+        let log = tracing_subscriber::registry().with(layers(&config, None).expect("a level"));
+        tracing::subscriber::with_default(log, || {
+            assert!(!tracing::enabled!(target: "poem::server", Level::INFO));
+            assert!(tracing::enabled!(target: "poem::server", Level::WARN));
+            assert!(tracing::enabled!(target: "another::crate", Level::INFO));
         });
     }
 }

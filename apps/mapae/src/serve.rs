@@ -21,8 +21,9 @@ use crate::wire::{self, System};
 /// How many requests one connection of HTTP/2 may have under way: without a bound one client takes all there
 /// is.
 const STREAMS: u32 = 200;
-/// After how long a connection is closed on which nothing comes or goes: longer than proxies keep theirs.
-const IDLE: Duration = Duration::from_secs(75);
+/// After how long a connection is closed on which nothing comes or goes: longer than proxies keep theirs, of
+/// which some do for ten minutes. A request that meets a connection in its closing would be lost there.
+const IDLE: Duration = Duration::from_secs(620);
 
 /// Brings the database to this release's schema.
 pub(crate) async fn migrate(config: &Config) -> Result<(), Failure> {
@@ -89,7 +90,8 @@ async fn unless_stopped<T>(
     }
 }
 
-/// A server whose every connection is bounded.
+/// A server that keeps no connection on which nothing happens. One that began a request, and does not go on
+/// with it, stays: a proxy in front has to bound those.
 fn server(acceptor: TcpAcceptor) -> Server<Infallible, TcpAcceptor> {
     Server::new_with_acceptor(acceptor).http2_max_concurrent_streams(STREAMS).idle_timeout(IDLE)
 }

@@ -102,7 +102,7 @@ impl Retention {
                 removed += deleted;
             }
         }
-        if removed == 0 {
+        if removed + erased == 0 {
             // What was erased, here or where somebody left, is in no file any more.
             self.store.purge().await?;
         }

@@ -65,7 +65,7 @@ async fn every_figure_of_the_dashboard_and_the_alerts_is_there() {
 
 #[tokio::test]
 async fn figures_count_what_happened_and_name_nobody() {
-    let server = Server::start().await;
+    let server = ServerOptions::default().with("SMS__DAILY_LIMIT", "1000").start().await;
     use_it(&server).await;
     let expected = [
         r#"mapae_http_requests_total{operation="createRegistration",status="202"} 2"#,
@@ -78,6 +78,8 @@ async fn figures_count_what_happened_and_name_nobody() {
         r#"mapae_verifications_total{channel="email",purpose="registration",outcome="mismatched"} 1"#,
         r#"mapae_verifications_total{channel="email",purpose="other",outcome="sent"} 1"#,
         r#"mapae_outbox_messages{channel="sms"} 0"#,
+        // There before it rises: an alert would not see it rise otherwise.
+        r#"mapae_limits_total{limit="sms_daily",decision="refused"} 0"#,
     ];
     let mut metrics = String::new();
     until("the last message", async || {

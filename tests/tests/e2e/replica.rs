@@ -25,8 +25,6 @@ impl Replicas {
         // Links and issuer are the installation's, not a process's.
         let options = ServerOptions::default()
             .with("PUBLIC_ORIGIN", "http://localhost:18080")
-            // A server takes a hundred connections of all tests together.
-            .with("DATABASE__CONNECTIONS", "5")
             .without_worker();
         let first = options.start().await;
         let (second, third) = tokio::join!(first.start_replica(), first.start_replica());

@@ -32,11 +32,13 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// How long a sender may take that gets the message now. No send outlasts the lease; nothing where
-    /// so little is left of that, after a database that was slow, that a sender would hardly be heard.
+    /// How long a sender may take that gets the message now. No send outlasts the lease, and what became
+    /// of it is stored before that; nothing where so little is left, after a database that was slow, that
+    /// a sender would hardly be heard.
     fn patience(&self, now: Timestamp) -> Option<Duration> {
-        let left = now.until(self.until);
-        (left > self.timeout / 4).then(|| left.min(self.timeout))
+        let quarter = self.timeout / 4;
+        let left = now.until(self.until).saturating_sub(quarter);
+        (left > quarter).then(|| left.min(self.timeout))
     }
 }
 

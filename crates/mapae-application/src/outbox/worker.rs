@@ -21,7 +21,7 @@ use crate::ports::{
     SecretHasher, SecretRng, SmsSender, Store, StoreError, TraceCaller, TraceLinks,
 };
 use crate::trace::TARGET;
-use crate::verification::count_decision;
+use crate::verification::{begin_decisions, count_decision};
 
 /// The numbers of a worker.
 #[derive(Debug, Clone)]
@@ -151,6 +151,10 @@ impl Worker {
     /// Each channel goes its own way: a slow provider of one holds up nothing of the other. A
     /// failure of the store is logged and tried again: a worker does not end by itself.
     pub async fn run(self, stop: impl Future<Output = ()>) {
+        if self.settings.sms_daily_limit.is_some() {
+            // A figure that is not there before the first refusal has not risen by it.
+            begin_decisions("sms_daily");
+        }
         let worker = Arc::new(self);
         let (stopping, stopped) = watch::channel(false);
         let stop = async {

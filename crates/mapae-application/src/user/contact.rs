@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use mapae_domain::session::{SessionClient, SessionEnd};
 use mapae_domain::user::{ContactStays, ContactUndo, UnknownContact};
 use mapae_domain::verification::{ConcernedUser, NewVerification, Standing};
@@ -138,6 +140,11 @@ impl Application {
         }
         // Of two that are begun at once the one gives up the other.
         let (session, user) = self.hold_fresh(&mut *work, caller, now).await?;
+        // In the order in which they had the user, whatever the clocks of replicas say: whoever waited
+        // begins after the one it waited for.
+        let others = work.verifications_of_user(user.id()).await?;
+        let others = others.iter().map(|other| other.record().created_at.plus(TICK));
+        let begun_at = others.fold(now, Timestamp::max);
         if user.contact(contact.channel()) == Some(contact) {
             let error = FieldError::new("to", InvalidValue::Conflicting);
             return Err(ContactError::Invalid(vec![error]));
@@ -163,7 +170,7 @@ impl Application {
                 lifetime: None,
             },
             &self.settings.verification,
-            now,
+            begun_at,
         );
         let content = match taken {
             true => MessageContent::AlreadyRegistered,
@@ -395,6 +402,9 @@ impl Application {
         Ok(())
     }
 }
+
+/// The least by which two instants differ.
+const TICK: Duration = Duration::from_micros(1);
 
 /// Whether another change of the same contact was begun after this one, whatever became of it.
 fn is_begun_after(other: &Verification, this: &Verification) -> bool {

@@ -43,8 +43,18 @@ pub(crate) struct DrawnChallenge {
 
 /// Tells operators what a limit decided.
 pub(crate) fn count_decision(limit: &'static str, is_allowed: bool) {
+    decisions(limit, is_allowed).increment(1);
+}
+
+/// Tells operators that a limit is there, and has decided nothing yet.
+pub(crate) fn begin_decisions(limit: &'static str) {
+    decisions(limit, true).increment(0);
+    decisions(limit, false).increment(0);
+}
+
+fn decisions(limit: &'static str, is_allowed: bool) -> metrics::Counter {
     let decision = if is_allowed { "allowed" } else { "refused" };
-    metrics::counter!("mapae_limits_total", "limit" => limit, "decision" => decision).increment(1);
+    metrics::counter!("mapae_limits_total", "limit" => limit, "decision" => decision)
 }
 
 impl Application {

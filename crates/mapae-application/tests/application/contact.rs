@@ -2,9 +2,10 @@
 //! `docs/guides/contacts.md` has it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mapae_application::Settings;
-use mapae_application::ports::Store as _;
+use mapae_application::ports::{Clock as _, Store as _};
 use mapae_application::registration::Register;
 use mapae_application::retention::{Retention, RetentionSettings};
 use mapae_application::session::{Authenticated, LogIn, TokenPair};
@@ -100,17 +101,22 @@ async fn until_it_is_proved_nothing_changes_and_then_the_old_contact_is_told() {
 
 #[tokio::test]
 async fn the_last_change_that_was_begun_is_the_one_that_counts() {
-    let world = World::new();
-    world.user(OLD).await;
-    let me = caller(&world, OLD).await;
-    let first = begin(&world, &me, NEW).await.unwrap_or_else(|error| panic!("{error}"));
-    let first_code = world.code_to(&email(NEW)).await;
-    let second = begin(&world, &me, THIRD).await.unwrap_or_else(|error| panic!("{error}"));
-    let second_code = world.code_to(&email(THIRD)).await;
-    let replaced = world.check(first.id, &first_code).await;
-    assert!(matches!(replaced, Err(ProveError::Refused(ProofRefused::Cancelled))));
-    world.check(second.id, &second_code).await.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(holds(&world, &me).await, [THIRD]);
+    // By how much the clock of the second one's replica is behind.
+    for behind in [0, 5] {
+        let world = World::new();
+        world.user(OLD).await;
+        let me = caller(&world, OLD).await;
+        world.wait(5);
+        let first = begin(&world, &me, NEW).await.unwrap_or_else(|error| panic!("{error}"));
+        let first_code = world.code_to(&email(NEW)).await;
+        world.clock.set(world.clock.now().minus(Duration::from_secs(behind)));
+        let second = begin(&world, &me, THIRD).await.unwrap_or_else(|error| panic!("{error}"));
+        let second_code = world.code_to(&email(THIRD)).await;
+        let replaced = world.check(first.id, &first_code).await;
+        assert!(matches!(replaced, Err(ProveError::Refused(ProofRefused::Cancelled))));
+        world.check(second.id, &second_code).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(holds(&world, &me).await, [THIRD]);
+    }
 }
 
 #[tokio::test]

@@ -63,9 +63,11 @@ impl SeaOrmStore {
         let work = self.begin_writing().await.map_err(failed)?;
         match self.backend() {
             DbBackend::Postgres => {
-                // Whoever else is at it may take its time, and so may what is brought in.
+                // Whoever else is at it may take its time, and so may what is brought in. By another name,
+                // for who serves ends commits of its own that wait for a standby.
                 let patient = "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0; \
-                               SET LOCAL idle_in_transaction_session_timeout = 0";
+                               SET LOCAL idle_in_transaction_session_timeout = 0; \
+                               SET LOCAL application_name = 'mapae alone'";
                 work.execute_unprepared(patient).await.map_err(failed)?;
                 work.execute_unprepared(POSTGRES_LOCK).await.map_err(failed)?;
             }
