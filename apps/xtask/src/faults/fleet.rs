@@ -60,7 +60,7 @@ impl Fleet {
             ("SMS__SENS__ACCESS_KEY", FakeSens::ACCESS_KEY),
             ("SMS__SENS__SECRET_KEY", FakeSens::SECRET_KEY),
             // Who is killed with a message gives it back that soon.
-            ("OUTBOX__LEASE", "5s"),
+            ("OUTBOX__LEASE", "7s"),
             ("OUTBOX__SEND_TIMEOUT", "4s"),
             ("OUTBOX__POLL", "50ms"),
             // A client whose answer was lost asks again within any outage of these experiments.

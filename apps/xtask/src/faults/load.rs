@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(150);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Longer than a lease: whoever sends a message again has done it by then.
-pub(crate) const ANOTHER_TRY: Duration = Duration::from_secs(6);
+pub(crate) const ANOTHER_TRY: Duration = Duration::from_secs(8);
 
 /// What people do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

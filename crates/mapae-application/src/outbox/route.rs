@@ -32,13 +32,11 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// How long a sender may take that gets the message now. No send outlasts the lease, and what became
-    /// of it is stored before that; nothing where so little is left, after a database that was slow, that
-    /// a sender would hardly be heard.
-    fn patience(&self, now: Timestamp) -> Option<Duration> {
-        let quarter = self.timeout / 4;
-        let left = now.until(self.until).saturating_sub(quarter);
-        (left > quarter).then(|| left.min(self.timeout))
+    /// Whether the lease holds for as long as a sender may take that gets the message now: where the
+    /// database was slow before, another may have it in the midst of that. A sender gets all of its time or
+    /// none: one that is cut off sooner may never have heard of the message, and counts as if it had.
+    fn lease_lasts(&self, now: Timestamp) -> bool {
+        now.plus(self.timeout) <= self.until
     }
 }
 
@@ -110,15 +108,12 @@ impl<S: ?Sized> Route<S> {
         let mut outcome = Untaken::default();
         for lane in &self.lanes {
             let began = clock.now();
-            let Some(patience) = limits.patience(began) else {
+            if !limits.lease_lasts(began) {
                 // Given back, where no other has it yet.
-                tracing::warn!(
-                    sender = lane.name,
-                    "a lease was over before a message was handed over"
-                );
+                tracing::warn!(sender = lane.name, "a lease does not last for a send any more");
                 outcome.wait(began);
                 break;
-            };
+            }
             if let Err(until) = lane.enter(began) {
                 outcome.wait(until);
                 continue;
@@ -130,7 +125,7 @@ impl<S: ?Sized> Route<S> {
                 sender = lane.name,
                 outcome = field::Empty,
             );
-            let answer = tokio::time::timeout(patience, hand_over(&lane.sender));
+            let answer = tokio::time::timeout(limits.timeout, hand_over(&lane.sender));
             let answer = answer.instrument(span.clone()).await.unwrap_or_else(|_| {
                 Err(SendError::Unanswered("it took longer than a send may".to_owned()))
             });
@@ -178,7 +173,7 @@ impl<S: ?Sized> Route<S> {
         let mut outcome = Untaken::default();
         for lane in &self.lanes {
             let now = clock.now();
-            if limits.patience(now).is_none() {
+            if !limits.lease_lasts(now) {
                 outcome.wait(now);
                 break;
             }
