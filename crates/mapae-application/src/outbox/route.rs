@@ -35,8 +35,12 @@ impl Limits {
     /// Whether the lease holds for as long as a sender may take that gets the message now: where the
     /// database was slow before, another may have it in the midst of that. A sender gets all of its time or
     /// none: one that is cut off sooner may never have heard of the message, and counts as if it had.
-    fn lease_lasts(&self, now: Timestamp) -> bool {
-        now.plus(self.timeout) <= self.until
+    pub(super) fn lease_lasts(&self, now: Timestamp) -> bool {
+        let lasts = now.plus(self.timeout) <= self.until;
+        if !lasts {
+            tracing::warn!(self.channel, "a lease does not last for a send any more");
+        }
+        lasts
     }
 }
 
@@ -110,7 +114,6 @@ impl<S: ?Sized> Route<S> {
             let began = clock.now();
             if !limits.lease_lasts(began) {
                 // Given back, where no other has it yet.
-                tracing::warn!(sender = lane.name, "a lease does not last for a send any more");
                 outcome.wait(began);
                 break;
             }

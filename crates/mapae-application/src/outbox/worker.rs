@@ -363,6 +363,17 @@ impl Worker {
             return Err(Unsent::Never { reason, why: "the address is marked".to_owned() });
         }
         let (clock, locale) = (&*self.clock, envelope.locale());
+        let limits = Limits {
+            channel: message.record().channel.as_str(),
+            timeout: self.settings.send_timeout,
+            unanswered: message.unanswered_left(),
+            until: lease.expires_at,
+        };
+        let now = clock.now();
+        if !limits.lease_lasts(now) {
+            // Before it counts against the day's: it is given back.
+            return Ok(SendOutcome::Postponed { until: now });
+        }
         let used_up = match (&recipient, &envelope.content) {
             (Contact::Email(_), _) => None,
             // Nothing is paid for nothing, and it fares no better.
@@ -374,12 +385,6 @@ impl Worker {
         if let Some(until) = used_up {
             return Ok(SendOutcome::Postponed { until });
         }
-        let limits = Limits {
-            channel: message.record().channel.as_str(),
-            timeout: self.settings.send_timeout,
-            unanswered: message.unanswered_left(),
-            until: lease.expires_at,
-        };
         let outcome = match (recipient, envelope.content) {
             (Contact::Email(_), MessageContent::Nothing) => self.email.imitate(clock, limits).await,
             (Contact::Phone(_), MessageContent::Nothing) => self.sms.imitate(clock, limits).await,

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mapae_application::Settings;
-use mapae_application::outbox::Worker;
+use mapae_application::outbox::{Route, Worker};
 use mapae_application::ports::store::OutboxFilter;
 use mapae_application::ports::{
     DeliveryEvent, EmailSender, HashContext, OutgoingEmail, SecretHasher, SendError, SendReceipt,
-    Store as _,
+    SmsSender, Store as _,
 };
 use mapae_application::registration::Register;
 use mapae_application::verification::VerificationView;
@@ -427,7 +427,8 @@ impl World {
     fn worker_slowed_by(&self, seconds: u64) -> Arc<Worker> {
         let (secrets, clock) = (Arc::clone(&self.worker.secrets), self.clock.clone());
         let worker = self.worker_by(Arc::new(self.emails.clone()));
-        Arc::new(Worker { secrets: Arc::new(Slow { secrets, clock, seconds }), ..worker })
+        let sms = Route::new(vec![("first", Arc::new(self.texts.clone()) as Arc<dyn SmsSender>)]);
+        Arc::new(Worker { secrets: Arc::new(Slow { secrets, clock, seconds }), sms, ..worker })
     }
 }
 
@@ -445,6 +446,20 @@ async fn what_is_not_leased_for_as_long_as_a_send_takes_is_not_handed_over() {
         assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent);
         assert_eq!(world.emails.calls(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_short_message_that_is_given_back_does_not_count_against_the_days() {
+    let mut world = World::new();
+    let worker = Arc::get_mut(&mut world.worker).expect("nobody else has it");
+    worker.settings.sms_daily_limit = Some(1);
+    let begun = world.begin("own", &phone("010-4000-0001")).await;
+    world.worker_slowed_by(50).run_once().await.expect("the outbox");
+    assert_eq!(world.texts.calls(), 0);
+    world.wait(5);
+    world.deliver().await;
+    assert_eq!(world.status(begun.id).await, DeliveryStatus::Sent);
+    assert_eq!(world.texts.calls(), 1);
 }
 
 /// The message of a verification.

@@ -17,8 +17,7 @@ use sea_orm::{
 };
 use tracing::{Span, field};
 
-pub use migrate::Schema;
-
+pub use self::migrate::Schema;
 use crate::error::store_error;
 use crate::scratch::Overheard;
 use crate::transaction::{Bounded, Patience, Transaction, bounded};

@@ -3,7 +3,6 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
-
 use std::sync::Arc;
 use std::time::Duration;
 
